@@ -44,6 +44,7 @@ from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.associative.reader_training_config import ReaderData, ReaderTrainingConfig
 from lorify.hypernets.document_refinement import own_answers
 from lorify.hypernets.options import InternalizerOptions
+from lorify.hypernets.registry import load_internalizer
 from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.task_refinement.task_examples import TaskExample
 from lorify.hypernets.text_to_lora.training_config import ReconstructionTrainingConfig
@@ -203,7 +204,7 @@ def test_every_verb_and_every_kind_of_training_is_checked() -> None:
 def test_a_saved_hypernetwork_is_loaded_and_used(model: lorify.Lorify, tmp_path: Path) -> None:
     internalizer = model.internalizer
     ASSOCIATIVE.save(tmp_path / "saved", internalizer.config, internalizer.hypernetwork)
-    loaded = lorify.facade.load_internalizer(model.base, tmp_path / "saved")
+    loaded = load_internalizer(model.base, tmp_path / "saved")
     assert all(is_on_card(pair.B) for pair in loaded.internalize([TOWER]).weights.values())
 
 
@@ -331,9 +332,7 @@ def test_images_are_trained_and_internalized(tmp_path: Path) -> None:
     )
     run = start(config, tmp_path / "run")
     run.run(lambda _: None)
-    model = lorify.Lorify(
-        run.objective.base, lorify.facade.load_internalizer(run.objective.base, tmp_path / "run/best")
-    )
+    model = lorify.Lorify(run.objective.base, load_internalizer(run.objective.base, tmp_path / "run/best"))
     adapter = model.internalize(tmp_path / "images" / "class_0" / "0.png")
     assert isinstance(model.ask("What is it?", adapter, only_if_relevant=False, max_new_tokens=2), str)
 

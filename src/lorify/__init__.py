@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lorify.adapters import Adapter
     from lorify.contexts.documents import Document, document_from_text
-    from lorify.facade import Lorify, load, load_router, specialize
+    from lorify.facade import Lorify
     from lorify.hypernets.task_refinement.task_examples import TaskExample
+    from lorify.loading import load, load_router, specialize
 
 __all__ = ["Adapter", "Document", "Lorify", "TaskExample", "document_from_text", "load", "load_router", "specialize"]
 
@@ -19,9 +20,9 @@ _MODULES = {
     "Lorify": "lorify.facade",
     "TaskExample": "lorify.hypernets.task_refinement.task_examples",
     "document_from_text": "lorify.contexts.documents",
-    "load": "lorify.facade",
-    "load_router": "lorify.facade",
-    "specialize": "lorify.facade",
+    "load": "lorify.loading",
+    "load_router": "lorify.loading",
+    "specialize": "lorify.loading",
 }
 
 

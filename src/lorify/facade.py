@@ -8,8 +8,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from lorify import shipped
 from lorify.adapters import Adapter, AdapterLike, AdapterStack
 from lorify.adapters.exports.registry import DEFAULT_EXPORT, find_export
@@ -20,7 +18,6 @@ from lorify.answering.choices import Choice, rank_choices
 from lorify.answering.confidence import ConfidenceModel
 from lorify.answering.description_estimate import DescriptionModel, DescriptionProbe
 from lorify.answering.parts.export import export_parts
-from lorify.answering.parts.router import PartRouter
 from lorify.answering.plan import Query
 from lorify.answering.stated import StatedModel
 from lorify.argument_checks import (
@@ -46,8 +43,6 @@ from lorify.argument_checks import (
 from lorify.base.chat.prompts import Message, PromptBuilder
 from lorify.base.constraints import Constraint, json_constraint
 from lorify.base.decoding.sampling import DEFAULT_NEW_TOKENS, GenerationOptions
-from lorify.base.files.locate import DEFAULT_BASE
-from lorify.base.loading import load_base
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import check_different_names
@@ -59,10 +54,9 @@ from lorify.hypernets.adapter_training.training_examples import focusing
 from lorify.hypernets.checkpoint import hypernetwork_digest
 from lorify.hypernets.document_refinement.refine import refine
 from lorify.hypernets.document_refinement.study import study
-from lorify.hypernets.importing.on_hub import hypernetwork_for
 from lorify.hypernets.internalizer import DocumentInternalizer, Keep, combine_documents
 from lorify.hypernets.options import InternalizerOptions
-from lorify.hypernets.registry import load_internalizer, load_specializer
+from lorify.hypernets.registry import load_specializer
 from lorify.hypernets.specializer import Specializer
 from lorify.hypernets.task_refinement.example_fit import fit_examples
 from lorify.hypernets.task_refinement.refine_task import refine_task
@@ -548,77 +542,6 @@ class Lorify:
             AdapterError: if another hypernetwork made it, and this one cannot make it again.
         """
         return adapter if self._internalizer is None else self._internalizer.attach_weights(adapter)
-
-
-@checked(base=is_path)
-def load(
-    base: str = DEFAULT_BASE,
-    *,
-    hypernetwork: Path | str | None = None,
-    task_hypernetwork: Path | str | None = None,
-    dtype: torch.dtype | None = None,
-    device: torch.device | str | None = None,
-) -> Lorify:
-    """Load a base model and the hypernetworks that were trained for it.
-
-    Args:
-        base: default name, Hugging Face id, local folder or GGUF file.
-        hypernetwork: folder of a document hypernetwork, or its address on the hub (`org/name[/folder][@revision]`); by
-            default the one that ships for the base, if any.
-        task_hypernetwork: the same of a task hypernetwork.
-        dtype: dtype of the base's weights; by default the fastest one for the device.
-        device: by default CUDA, MPS or the CPU, whichever is available first.
-    """
-    loaded = load_base(base, dtype=dtype, device=device)
-    folder = Path(hypernetwork) if hypernetwork is not None else shipped.shipped_hypernetwork(base)
-    task_folder = shipped.shipped_task_hypernetwork(base)
-    if task_hypernetwork is not None:
-        task_folder = hypernetwork_for(loaded, task_hypernetwork)
-    return Lorify(loaded, None, task_folder) if folder is None else load_for(loaded, folder, task_folder)
-
-
-def load_for(base: BaseLM, hypernetwork: Path, task_hypernetwork: Path | None = None) -> Lorify:
-    """Load a document hypernetwork for a base that is loaded, with everything that its folder has.
-
-    Args:
-        base: the base.
-        hypernetwork: folder of the hypernetwork, or its address on the hub.
-        task_hypernetwork: folder of a task hypernetwork.
-    """
-    folder = hypernetwork_for(base, hypernetwork)
-    internalizer = load_internalizer(base, folder)
-    return Lorify(
-        base,
-        internalizer,
-        task_hypernetwork,
-        ConfidenceModel.load(folder, internalizer.digest),
-        StatedModel.load(folder, internalizer.digest),
-        partial(shipped.load_extractor_for, folder, dtype=base.dtype, device=base.device),
-    )
-
-
-@checked(description=is_text, base=is_path)
-def specialize(description: str, base: str = DEFAULT_BASE, *, task_hypernetwork: Path | str | None = None) -> Adapter:
-    """Load a base and turn the description of a task into an adapter.
-
-    To specialize for several tasks, call `load` once and use `Lorify.specialize`.
-    """
-    return load(base, task_hypernetwork=task_hypernetwork).specialize(description)
-
-
-@checked(folder=is_path)
-def load_router(folder: Path | str) -> PartRouter:
-    """Load what chooses among the parts of an adapter that `Lorify.export_parts` wrote. No base is loaded.
-
-    Example:
-        >>> part = lorify.load_router("handbook-parts").choose("Who approves travel?")
-        >>> part.adapter if part else "the base"
-
-    Raises:
-        AdapterError: if the folder is not such an export, or a file of it is damaged.
-    """
-    router = PartRouter.load(folder)
-    return replace(router, extractor=shipped.load_extractor_for(None))
 
 
 def _read_named(sources: Sequence[ContextSource]) -> list[Context]:

@@ -8,6 +8,7 @@ from lorify.adapters import Adapter, merge_adapters
 from lorify.commands.adapter_summary import describe
 from lorify.commands.adapters import summarize_adapter
 from lorify.contexts.documents import document_from_text
+from lorify.hypernets.specializer import task_document
 
 MODEL = tiny_lorify()
 ADAPTER = MODEL.internalize(document_from_text("The mill opens at nine.", "mill"))
@@ -39,3 +40,13 @@ def test_an_adapter_of_a_task_is_described_in_words():
     text = shown(with_provenance(follows=0.3656, num_examples=3, needs_default_system_message=True))
     assert "its description with an estimated probability of 37%" in text
     assert "3 fitted into it" in text and "default system message" in text
+
+
+def test_an_adapter_of_a_task_description_contains_a_task():
+    record = ADAPTER.provenance.documents[0].model_copy(update={"name": task_document("Answer in French.").name})
+    task = replace(with_provenance(documents=(record,)), statistics=None)
+    text = shown(task)
+    assert "contains         1 task; fixed: a new description makes a new adapter" in text
+    assert "text" not in text.splitlines()[-2]
+    both = shown(merge_adapters([(ADAPTER, 1.0), (task, 1.0)]))
+    assert "contains         1 text and 1 task; fixed" in both

@@ -20,10 +20,10 @@ from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.suites.registry import parse_suite
-from lorify.facade import load
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeHypernetwork
 from lorify.hypernets.checkpoint import hypernetwork_digest
+from lorify.loading import load
 
 TEXT = "The tower of Elmstead was built in 1911. Its architect was Nora Quill. The Elm Bridge is 48 metres long.\n"
 
@@ -289,6 +289,20 @@ def test_own_questions_are_either_measured_or_fitted_to(options, own_questions):
     path, _ = own_questions
     for more in (("--save",), ("facts:documents=2",)):
         assert "give it as SUITE" in fail("eval", "confidence", "--questions", path, *more, *options)
+
+
+@pytest.mark.parametrize("command", ["confidence", "stated"])
+@pytest.mark.parametrize(
+    ("suite", "problem"), [("records:documents=1", "asks for JSON"), ("chats", "belongs to a chat")]
+)
+def test_only_plain_questions_are_fitted_to(options, command, suite, problem):
+    told = fail("eval", command, suite, *options)
+    assert problem in told and "use another suite" in told
+
+
+def test_a_method_that_ignores_schemas_is_refused_for_answers_in_json(options):
+    told = fail("eval", "records:documents=1", "-m", "none,exported", "--untimed", *options)
+    assert "method exported cannot answer case" in told and "leave the method out" in told
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

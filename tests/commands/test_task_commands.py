@@ -19,6 +19,7 @@ from lorify.cli import app
 from lorify.contexts.descriptions import BaseEncoder
 from lorify.data.tasks.files import save_task
 from lorify.data.tasks.schema import Instance, Task
+from lorify.errors import HypernetworkError
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.text_to_lora.config import task_config
 from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
@@ -200,7 +201,10 @@ def test_eval_tasks_writes_scores_and_answers(tmp_path: Path, options: list[obje
     assert "no significant difference" in succeed("eval", "compare", tmp_path / "out", tmp_path / "out")
     succeed("eval", "report", tmp_path / "out", "-o", tmp_path / "page.md")
     assert "quality-methods.png" in (tmp_path / "page.md").read_text()
-    assert "exclude each other" in fail(*command, "--seen", *options)
+    for source in ("--seen", "--written"):
+        assert "exclude each other" in fail(*command, source, *options)
+    long = json.loads(succeed(*command[:-2], "-m", "adapter", "--long", "--json", *options))
+    assert long["config"]["suite"].endswith(":long=true:instances=1:seeds=1")
     assert "--oracles" in fail("eval", "tasks", "-m", "none,oracle", *options)
     (tmp_path / "tasks" / "two.json").write_text("{")
     assert "two.json is not JSON" in fail(*command, *options)
@@ -285,6 +289,10 @@ def test_the_estimate_is_fitted_saved_shown_and_measured(tmp_path, options, monk
     assert [note for note in shown["warnings"] if "probably does not follow" in note]
     command = ("specialize", TASK, "--example", "a => A", "-o", tmp_path / "adapter", "--json", *own)
     assert json.loads(succeed(*command))["follows"] is None
+    (folder / DescriptionModel.file_name).write_text("{")
+    assert "descriptions.json is damaged" in fail("specialize", TASK, "-o", tmp_path / "adapter", *own)
+    with pytest.raises(HypernetworkError, match=r"descriptions\.json is damaged"):
+        lorify.load(str(options[1]), task_hypernetwork=folder)
 
 
 def write_tasks(folder: Path) -> Path:

@@ -15,8 +15,9 @@ from lorify.data.self_generated.store import load_self_generated, shard_path
 from lorify.data.self_generated.teachers import LocalTeacher
 from lorify.data.self_generated.writers import LocalWriter, QuestionWriter
 from lorify.errors import EvaluationError
-from lorify.facade import Lorify, load_internalizer
+from lorify.facade import Lorify
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig
+from lorify.hypernets.registry import load_internalizer
 from lorify.training.doc_to_lora.objective import prepare_perceiver
 from lorify.training.engine.loop import Trainer
 from lorify.training.preparation import Preparation

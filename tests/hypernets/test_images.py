@@ -15,11 +15,12 @@ from lorify.contexts.documents import document_from_text
 from lorify.contexts.images import read_image
 from lorify.contexts.patches import PatchGrid
 from lorify.errors import ContextError, HypernetworkError
-from lorify.facade import Lorify, load_internalizer
+from lorify.facade import Lorify
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig, PerceiverConfig
 from lorify.hypernets.doc_to_lora.kind import DOC_TO_LORA
 from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
+from lorify.hypernets.registry import load_internalizer
 
 GRID = PatchGrid(image_size=8, patch_size=4)
 

@@ -9,7 +9,9 @@ from hypernets.toy_kinds import TOY_DOCUMENTS, TOY_TASKS, ToyNetwork, toy_config
 from tiny import tiny_model, tiny_tokenizer
 from typer.testing import CliRunner
 
-from lorify.adapters.storage import load_adapter
+from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
+from lorify.adapters.document_statistics import DocumentStatistics
+from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.errors import HypernetworkError
@@ -63,6 +65,26 @@ def test_a_registered_document_hypernetwork_answers_on_the_command_line(base_dir
     provenance = load_adapter(tmp_path / "adapter").provenance
     assert provenance.hypernetwork_digest == hypernetwork_digest(documents_dir)
     assert [document.name for document in provenance.documents] == ["tower.txt"]
+
+
+def test_a_method_that_a_hypernetwork_cannot_do_is_refused(base_dir, documents_dir):
+    arguments = ["facts:documents=1", "-m", "outer", "--untimed", "--base", base_dir, "--hypernetwork", documents_dir]
+    assert "method outer needs a hypernetwork that solves for its adapters" in run("eval", *arguments, code=2)
+
+
+def test_what_a_registered_kind_keeps_of_documents_is_shown(monkeypatch, tmp_path):
+    keeping = replace(TOY_DOCUMENTS, kept_of=lambda statistics: "index" if "toy" in statistics.tensors else "none")
+    monkeypatch.setitem(registry.KINDS, keeping.name, keeping)
+    pair = LoraPair(torch.ones(1, 4), torch.ones(4, 1))
+    records = tuple(DocumentRecord(name=name, digest="d", num_tokens=1) for name in ("kept", "forgotten"))
+    provenance = Provenance(base_name="b", base_digest="d", hypernetwork="toy", documents=records, lorify_version="0")
+    statistics = tuple(DocumentStatistics({name: torch.ones(1)}) for name in ("toy", "other"))
+    save_adapter(Adapter({(0, "q_proj"): pair}, 1.0, provenance, statistics), tmp_path / "adapter")
+    told = json.loads(run("adapter", "show", tmp_path / "adapter", "--json"))
+    assert {document["name"]: document["keeps"] for document in told["documents"]} == {
+        "kept": "index",
+        "forgotten": "none",
+    }
 
 
 def test_a_registered_task_hypernetwork_specializes_on_the_command_line(base_dir, tasks_dir, tmp_path):

@@ -62,6 +62,7 @@ class Toy:
     loaded: LoadedHypernetwork[ToyConfig, ToyNetwork]
     system_turn: bool = False
     divider: None = None
+    write_outer_products: None = None
     option_names: frozenset[str] = frozenset()
     rank: int = 1
     num_training_tasks: int | None = None

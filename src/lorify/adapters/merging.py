@@ -14,6 +14,7 @@ from lorify.adapters.adapter import Adapter, Key, LoraPair, Provenance, ScaledAd
 from lorify.adapters.probes import agree, probe_logits, run_probe
 from lorify.adapters.stack import AdapterStack
 from lorify.atomic import apply_default_permissions, check_replaceable, replaced_folder, reported_write_errors
+from lorify.base.lora import stack_ranks
 from lorify.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -140,8 +141,7 @@ def _owned(folder: Path) -> set[str]:
 
 def _stack(pairs: Sequence[LoraPair], factor: float) -> LoraPair:
     """Stack the ranks of several pairs into one pair, with `B` multiplied by `factor`."""
-    A = torch.cat([pair.A.float() for pair in pairs])  # [R, d_in]
-    B = torch.cat([pair.B.to(A.device) for pair in pairs], dim=1)  # [d_out, R]
+    A, B = stack_ranks([(pair.A.float(), pair.B) for pair in pairs])
     return LoraPair(A, B * factor)
 
 

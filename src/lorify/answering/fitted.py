@@ -64,6 +64,27 @@ class FittedModel(BaseModel):
         return path
 
     @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """Read the model in the folder of a hypernetwork, whatever weights it was fitted for.
+
+        Returns:
+            The model; None if there is none.
+
+        Raises:
+            HypernetworkError: if the file is damaged.
+        """
+        path = folder / cls.file_name
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (ValidationError, UnicodeDecodeError, OSError) as error:
+            reason = first_problem(error) if isinstance(error, ValidationError) else error
+            raise HypernetworkError(
+                f"{path} is damaged ({reason}); delete it, then fit it again with `{cls.command}`"
+            ) from error
+
+    @classmethod
     def load(cls, folder: Path, hypernetwork_digest: str) -> Self | None:
         """Read the model beside the weights of a hypernetwork.
 
@@ -77,14 +98,5 @@ class FittedModel(BaseModel):
         Raises:
             HypernetworkError: if the file is damaged.
         """
-        path = folder / cls.file_name
-        try:
-            model = cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (ValidationError, UnicodeDecodeError, OSError) as error:
-            reason = first_problem(error) if isinstance(error, ValidationError) else error
-            raise HypernetworkError(
-                f"{path} is damaged ({reason}); delete it, then fit it again with `{cls.command}`"
-            ) from error
-        return model if model.hypernetwork_digest == hypernetwork_digest else None
+        model = cls.read(folder)
+        return model if model is not None and model.hypernetwork_digest == hypernetwork_digest else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from lorify.adapters import Adapter
@@ -155,13 +155,24 @@ def _is_short_question(request: AnswerRequest, internalizer: DocumentInternalize
 
 
 def _may_have_span(request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:
-    """Whether words of the documents, yes or no may be the answer to a question that no other kind of quote answers."""
-    return (asks_for_words(request.question) or asks_for_verdict(request.question)) and all(
-        _is_of_documents(adapter, request, internalizer) for adapter in request.adapters.adapters
-    )
+    """Whether words of the documents, yes or no may be the answer to a question that no other kind of quote answers.
+
+    A task that is done in a second pass does no harm.
+    """
+    adapters = [
+        adapter
+        for adapter in request.adapters.adapters
+        if not (request.two_passes and adapter.provenance.needs_default_system_message)
+    ]
+    asks = asks_for_words(request.question) or asks_for_verdict(request.question)
+    return asks and are_of_documents(adapters, internalizer)
 
 
-def _is_of_documents(adapter: Adapter, request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:
-    """Whether words of documents may answer for an adapter; a task that is done in a second pass does no harm."""
-    is_second_pass = request.two_passes and adapter.provenance.needs_default_system_message
-    return is_second_pass or internalizer.made(adapter)
+def are_of_documents(adapters: Collection[Adapter], internalizer: DocumentInternalizer) -> bool:
+    """Return whether adapters have documents whose words may answer for all of them, and are no other adapters.
+
+    Args:
+        adapters: adapters that answer a question together.
+        internalizer: the hypernetwork for documents.
+    """
+    return bool(adapters) and all(map(internalizer.made, adapters))

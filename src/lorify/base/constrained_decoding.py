@@ -157,15 +157,22 @@ def _bits(matcher: LLMatcher) -> np.ndarray:
     return np.unpackbits(np.frombuffer(packed, dtype=np.uint8), bitorder="little").astype(bool)
 
 
-def is_accepted(constraint: Constraint, value: object, tokens: GrammarTokens) -> bool:
-    """Return whether a JSON value is a complete answer under a constraint.
+class ValueChecker:
+    """Tells which JSON values are complete answers under a constraint. Its grammar is compiled once."""
 
-    Args:
-        constraint: the form of the answer.
-        value: the value.
-        tokens: the base's tokens.
-    """
-    matcher = LLMatcher(tokens.tokens, constraint.grammar)
-    written = tokens.tokens.tokenize_str(as_json(value))
-    fits = matcher.validate_tokens(written) == len(written)
-    return fits and matcher.consume_tokens(written) and matcher.is_accepting()
+    def __init__(self, constraint: Constraint, tokens: GrammarTokens) -> None:
+        """Compile the grammar.
+
+        Args:
+            constraint: the form of the answer.
+            tokens: the base's tokens.
+        """
+        self._matcher = LLMatcher(tokens.tokens, constraint.grammar)
+        self._tokens = tokens.tokens
+
+    def accepts(self, value: object) -> bool:
+        """Return whether a JSON value is a complete answer."""
+        matcher = self._matcher.deep_copy()
+        written = self._tokens.tokenize_str(as_json(value))
+        fits = matcher.validate_tokens(written) == len(written)
+        return fits and matcher.consume_tokens(written) and matcher.is_accepting()

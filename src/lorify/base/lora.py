@@ -5,7 +5,7 @@ The current batch is held in a context variable, so threads and tasks that share
 updates. The base's own weights are neither changed nor copied.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -51,6 +51,32 @@ class LoraTensors:
 
 LoraBatch = Mapping[tuple[int, str], LoraTensors]
 """Maps (block index, module name such as `down_proj`) to the update of that linear layer."""
+
+
+def stack_ranks(updates: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Add low-rank updates of one linear layer by stacking their ranks, on the device of the first.
+
+    Args:
+        updates: `A [r, d_in]` and `B [d_out, r]` of each, or `B [1, r, d_out]`; the ranks may differ.
+
+    Returns:
+        `A` and `B` of the sum, whose rank is the sum of the ranks.
+    """
+    device = updates[0][0].device
+    return torch.cat([A.to(device) for A, _ in updates]), torch.cat([B.to(device) for _, B in updates], dim=1)
+
+
+def stack_updates(*batches: LoraBatch) -> dict[tuple[int, str], LoraTensors]:
+    """Add updates that are the same for all rows; where several adapt one layer, their ranks are stacked.
+
+    Args:
+        batches: the updates, each with `A [r, d_in]` and `B [1, r, d_out]`.
+    """
+    found: dict[tuple[int, str], list[tuple[Tensor, Tensor]]] = {}
+    for batch in batches:
+        for key, tensors in batch.items():
+            found.setdefault(key, []).append((tensors.A, tensors.B))
+    return {key: LoraTensors(*stack_ranks(updates)) for key, updates in found.items()}
 
 
 def select_rows(batch: LoraBatch | None, rows: Tensor) -> LoraBatch | None:

@@ -31,6 +31,8 @@ def describe(summary: dict[str, Any]) -> Iterator[str]:
 
 
 def _facts(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    from lorify.hypernets.specializer import is_task_name
+
     yield "base", f"{summary['base_name']} (SHA-256 {summary['base_digest'][:12]})"
     digest = summary["hypernetwork_digest"]
     yield "made by", summary["hypernetwork"] + (f" (SHA-256 {digest[:12]})" if digest else "")
@@ -55,8 +57,17 @@ def _facts(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "chats", "with the base's default system message; another one moves into the user's turn"
     if summary["has_published_chat"]:
         yield "chats", "of Text-to-LoRA, with an empty system turn"
-    number = len(summary["documents"])
-    yield "contains", f"{number} text{'s' * (number != 1)}; {_change_of(summary)}"
+    num_tasks = sum(is_task_name(document["name"]) and "keeps" not in document for document in summary["documents"])
+    num_texts = len(summary["documents"]) - num_tasks
+    if num_tasks and not num_texts and summary["refined_seconds"] is None:
+        yield "contains", f"{_counted(num_tasks, 'task')}; fixed: a new description makes a new adapter"
+        return
+    counts = [_counted(number, noun) for number, noun in ((num_texts, "text"), (num_tasks, "task")) if number]
+    yield "contains", f"{' and '.join(counts) or 'no text'}; {_change_of(summary)}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _change_of(summary: dict[str, Any]) -> str:

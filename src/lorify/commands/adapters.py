@@ -74,7 +74,7 @@ def summarize_adapter(adapter: Adapter) -> dict:
 
 def _summarize_documents(adapter: Adapter) -> list[dict]:
     """Collect the records of an adapter's documents, and what it keeps of their tokens if it can be rebuilt."""
-    from lorify.hypernets.associative.document_memory import kept_of
+    from lorify.hypernets.registry import kept_of
 
     records = [document.model_dump() for document in adapter.provenance.documents]
     for record, stored in zip(records, adapter.statistics or (), strict=False):

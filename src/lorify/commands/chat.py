@@ -67,7 +67,7 @@ def chat(
     schema: Schema = None,
     as_json: Json = False,
 ) -> None:
-    """Chat with adapters on. With -q: answer and exit.
+    """Chat with adapters, or answer questions with them (-q).
 
     The base is the one the first adapter was made for, unless --base names another. Questions can also be piped in,
     one per line. Each question of -q or of a pipe is asked by itself; only a chat remembers what was said before.

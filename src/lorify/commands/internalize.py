@@ -48,8 +48,8 @@ Study = Annotated[
         "--study",
         metavar="SECONDS",
         min=0.1,
-        help="Improve answers without focus, which are those of exports, for this long, which includes writing "
-        "questions and answering them.",
+        help="Improve the answers that exports give (without focus), for this long. The time includes writing and "
+        "answering questions.",
     ),
 ]
 KeepOption = Annotated[
@@ -94,9 +94,9 @@ def internalize(
     Images need a hypernetwork that reads images. With --study, the adapter answers questions about its documents'
     sentences, and the answers are fitted into the weights that exports contain. With --refine, it is trained further
     by gradient descent on sentences of the documents; documents can then no longer be added to it or removed from it.
-    Reading the documents, making the adapter and --check take their time beside SECONDS, and SECONDS are exceeded only
-    if they are too few for the first two questions.
-    With --check, its fidelity is saved with it: the share of statements in the documents that it answers correctly.
+    SECONDS do not include reading the documents, making the adapter and --check. They are exceeded only if the first two
+    questions take longer. With --check, the adapter's fidelity is saved with it: the share of statements in the
+    documents that it answers correctly.
 
     Example: lorify internalize handbook.pdf -o handbook-adapter --check
     """

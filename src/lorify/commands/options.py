@@ -122,7 +122,7 @@ def load_model(base: str | None, hypernetwork: Path | None = None, *, task_hyper
     """Load a base model with its hypernetworks; None selects the default base and the shipped hypernetwork."""
     with _paused_garbage_collection():
         from lorify.base.files.locate import DEFAULT_BASE
-        from lorify.facade import load
+        from lorify.loading import load
 
         name = DEFAULT_BASE if base is None else base
         with _loading(name):
@@ -134,7 +134,7 @@ def load_part_router(folder: Path) -> PartRouter:
     with _paused_garbage_collection():
         from transformers.utils import logging
 
-        from lorify.facade import load_router
+        from lorify.loading import load_router
 
         logging.disable_progress_bar()
         with show_spinner("loading the extractor"):

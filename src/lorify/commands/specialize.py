@@ -83,7 +83,6 @@ def specialize(
     text = sys.stdin.read() if description == "-" else description
     learned, checked = split_examples(example or [], examples, refine=refine is not None, check=check)
     model = load_model(base, task_hypernetwork=task_hypernetwork)
-    _ = model.description_model  # a damaged file is reported before anything is generated
     adapter, seconds = specialize_timed(model, text, learned)
     adapter = model.estimate(adapter, text)
     result: dict[str, Any] = {"specialize_seconds": round(seconds, 3), "description": text.strip()}

@@ -157,6 +157,11 @@ class DocumentInternalizer(Protocol):
         ...
 
     @property
+    def write_outer_products(self) -> Callable[[Adapter], Adapter] | None:
+        """What rewrites its adapters without the solve, an ablation; None if adapters are not solved for."""
+        ...
+
+    @property
     def option_names(self) -> frozenset[str]:
         """Names of the `InternalizerOptions` that it has."""
         ...
@@ -220,6 +225,11 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
     @property
     def divider(self) -> AdapterDivider | None:
         """None: by default adapters cannot be divided into parts."""
+        return None
+
+    @property
+    def write_outer_products(self) -> Callable[[Adapter], Adapter] | None:
+        """None: by default adapters are not solved for."""
         return None
 
     @property

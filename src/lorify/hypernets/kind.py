@@ -14,6 +14,7 @@ from typing import Generic
 from pydantic import ValidationError
 from torch import Tensor
 
+from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError, first_problem
 from lorify.hypernets.checkpoint import (
@@ -31,7 +32,7 @@ from lorify.hypernets.checkpoint import (
     replaced_hypernetwork,
     write_folder,
 )
-from lorify.hypernets.internalizer import DocumentInternalizer
+from lorify.hypernets.internalizer import DocumentInternalizer, Keep
 from lorify.hypernets.specializer import Specializer
 from lorify.hypernets.weight_storage import exact_weights
 
@@ -71,6 +72,7 @@ class HypernetworkKind(Generic[Config, Network]):
         load_internalizer: joins a loaded hypernetwork to its base; None if the kind does not read documents.
         load_specializer: the same for task descriptions; exactly one of both is given.
         store: state dict -> tensors of the weights file, such as `packed_weights`.
+        kept_of: statistics of a document -> what is kept of its tokens; `none` also for those of other kinds.
         more_files: names of files that the kind keeps in its folder besides `HYPERNETWORK_FILES`.
         importer: converts checkpoints of the authors' own code; None if there are none.
     """
@@ -81,6 +83,7 @@ class HypernetworkKind(Generic[Config, Network]):
     load_internalizer: Callable[[BaseLM, LoadedHypernetwork[Config, Network]], DocumentInternalizer] | None = None
     load_specializer: Callable[[BaseLM, LoadedHypernetwork[Config, Network]], Specializer] | None = None
     store: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = exact_weights
+    kept_of: Callable[[DocumentStatistics], Keep] = lambda _statistics: "none"
     more_files: frozenset[str] = frozenset()
     importer: Importer[Config, Network] | None = None
 

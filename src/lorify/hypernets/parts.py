@@ -16,12 +16,14 @@ class DocumentPart:
 
     Attributes:
         document: name of the document.
+        document_number: number of the document, from 1; several may have one name.
         passage: number of the passage that the clause is in, from 1 over all documents.
         text: the clause, with the whitespace before it: the texts of a document, joined, are its text.
         adapter: its adapter. It has no statistics, so it cannot be changed or focused.
     """
 
     document: str
+    document_number: int
     passage: int
     text: str
     adapter: Adapter

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError
-from lorify.hypernets.checkpoint import DEFAULT_KIND, hypernetwork_folder, read_config
-from lorify.hypernets.internalizer import DocumentInternalizer
+from lorify.hypernets.checkpoint import DEFAULT_KIND, WEIGHTS_NAME, hypernetwork_folder, read_config
+from lorify.hypernets.internalizer import DocumentInternalizer, Keep
 from lorify.hypernets.kind import HypernetworkKind
 from lorify.hypernets.specializer import Specializer
 
@@ -71,6 +72,24 @@ def import_entry(entry: T | str) -> T:
 def all_kinds() -> Iterator[AnyKind]:
     """Return all kinds, in the order of the table."""
     return map(find_kind, KINDS)
+
+
+def kept_of(statistics: DocumentStatistics) -> Keep:
+    """Return what an adapter keeps of the tokens of a document, whichever kind of hypernetwork made it."""
+    for kind in all_kinds():
+        if (keep := kind.kept_of(statistics)) != "none":
+            return keep
+    return "none"
+
+
+def weights_bytes(folder: Path) -> int:
+    """Return the size of a hypernetwork's weights on disk, with those that its kind keeps in files beside them.
+
+    Raises:
+        HypernetworkError: if the folder's config is missing or damaged, or names an unknown kind.
+    """
+    paths = [folder / name for name in (WEIGHTS_NAME, *kind_of(folder).more_files)]
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def kind_of(folder: Path) -> AnyKind:

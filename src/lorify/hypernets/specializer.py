@@ -183,5 +183,10 @@ def task_document(description: str) -> Document:
     return Document(name, description, hashlib.sha256(description.encode()).hexdigest())
 
 
+def is_task_name(name: str) -> bool:
+    """Return whether a name in an adapter's provenance is that of a task description, as `task_document` names it."""
+    return name.startswith(NAME_PREFIX)
+
+
 def _shortened(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -21,8 +21,8 @@ class DryRun:
     Attributes:
         base_parameters: parameters of the frozen base.
         hypernetwork_parameters: parameters that are trained.
-        weights_bytes: the base (if it is sharded, one process's part of it), and the context encoder if it is another
-            model or quantized.
+        weights_bytes: the base (if it is sharded, one process's part of it), the context encoder if it is another
+            model or quantized, and what else of the hypernetwork is not trained.
         training_state_bytes: the hypernetwork with its gradients and optimizer state.
         activation_bytes: what the backward pass needs of a full batch.
         training_bytes: the sum of these three.

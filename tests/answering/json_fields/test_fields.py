@@ -1,6 +1,7 @@
 """Fields of JSON schemas, and schemas that are filled."""
 
 import json
+from enum import Enum
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from tiny import tiny_base
 
 from lorify.answering.json_fields.fields import fill_fields, find_fields
 from lorify.answering.json_fields.questions import field_questions
-from lorify.base.constrained_decoding import is_accepted
+from lorify.answering.json_fields.values import read_value
+from lorify.base.constrained_decoding import ValueChecker
 from lorify.base.constraints import json_constraint
 
 
@@ -61,12 +63,28 @@ def test_a_filled_schema_allows_its_values_and_no_others(tokens, price, city, pe
         missing=[("rooms",)],
     )
     answer = {"price": price, "seller": {"city": city, "zip_code": "x"}, "petsAllowed": pets, "phone": phone}
-    constraint = json_constraint(filled)
-    assert is_accepted(constraint, answer, tokens)
-    assert not is_accepted(constraint, {**answer, "petsAllowed": not pets}, tokens)
-    assert not is_accepted(constraint, {**answer, "rooms": []}, tokens)
-    assert is_accepted(json_constraint(SCHEMA), answer, tokens)
+    checker = ValueChecker(json_constraint(filled), tokens)
+    assert checker.accepts(answer)
+    assert not checker.accepts({**answer, "petsAllowed": not pets})
+    assert not checker.accepts({**answer, "rooms": []})
+    assert ValueChecker(json_constraint(SCHEMA), tokens).accepts(answer)
     Offer.model_validate_json(json.dumps(answer))
+
+
+def test_a_list_whose_items_are_defined_elsewhere_is_a_field_with_a_schema_of_its_own(tokens):
+    class Size(Enum):
+        small = "small"
+        large = "large"
+
+    class Order(BaseModel):
+        sizes: list[Size]
+
+    (field,) = find_fields(Order.model_json_schema())
+    checker = ValueChecker(json_constraint(field.schema), tokens)
+    assert checker.accepts(["small", "large"]) and not checker.accepts(["huge"])
+    numbers = {"type": "array", "items": {"$ref": "#/$defs/count"}, "$defs": {"count": {"type": "integer"}}}
+    (field,) = find_fields(numbers)
+    assert read_value(field, "three, 4 and 12") == [3, 4, 12]
 
 
 def test_a_schema_of_a_single_value_is_a_field():

@@ -150,6 +150,28 @@ def test_a_passage_is_read_with_the_one_before_it_in_its_document(tmp_path: Path
         assert passages.get((number - 1, name), "") + text in extractor.read
 
 
+def test_documents_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    texts = ["The mill opens at nine.", "The mill opens at ten."]
+    adapters = [ROUTED.internalize([document_from_text(text, "hours")]) for text in texts]
+    both = ROUTED.combine([(adapter, 1.0) for adapter in adapters])
+    export_parts(ROUTED, both, tmp_path / "parts", find_export("peft"))
+    assert {part.document_number for part in read_parts(tmp_path / "parts")} == {1, 2}
+    extractor = StatedIn("mill")
+    part = PartRouter.load(tmp_path / "parts", extractor).choose("When does the mill open?")
+    assert part is not None and part.document_number == 2
+    assert set(extractor.read) == set(texts)  # neither is read with the other before it
+
+
+def test_an_export_of_an_earlier_version_is_read(folder: Path) -> None:
+    path = folder / PARTS_NAME
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        del line["document_number"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    part = PartRouter.load(folder).choose("What do Ada's bees like?")
+    assert part is not None and (part.document, part.document_number) == ("doc1", None)
+
+
 def test_the_extractor_reads_nothing_about_other_documents(folder: Path) -> None:
     extractor = StatedIn("mill")
     assert PartRouter.load(folder, extractor).choose("What is the capital of France?") is None

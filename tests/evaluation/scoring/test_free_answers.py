@@ -12,6 +12,7 @@ from lorify.evaluation.scoring.metrics import score_answer
         ("quantity", "The price is 45 crowns.", ("45 crowns",), 1.0),
         ("quantity", "45 euros", ("45 crowns",), 0.5),
         ("quantity", "five", ("5 days",), 0.5),
+        ("quantity", "twenty-five", ("25 days",), 0.5),
         ("quantity", "1,900", ("1900 euros",), 0.5),
         ("quantity", "46 crowns", ("45 crowns",), 0.0),
         ("quantity", "many", ("45 crowns",), 0.0),

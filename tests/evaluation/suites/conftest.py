@@ -4,7 +4,8 @@ import pytest
 from hypernets.test_images import of_patches, save_random
 from tiny import tiny_base
 
-from lorify.facade import Lorify, load_internalizer
+from lorify.facade import Lorify
+from lorify.hypernets.registry import load_internalizer
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from tiny_lorify import Reader
 
-from lorify.base.constrained_decoding import is_accepted
+from lorify.base.constrained_decoding import ValueChecker
 from lorify.base.constraints import json_constraint
 from lorify.data.answers import contains_answer
 from lorify.evaluation.methods.registry import parse_methods
@@ -47,14 +47,14 @@ def test_what_is_right_matches_the_schema_of_the_whole_answer():
     for _, request in REQUESTS:
         names = [field["name"] for field in request["fields"]]
         assert len(set(names)) == len(names)
-        constraint = json_constraint(answer_schema(request["fields"]))
+        checker = ValueChecker(json_constraint(answer_schema(request["fields"])), tokens)
         for number in range(max(len(field["answers"]) for field in request["fields"])):
             answer = {
                 field["name"]: field["answers"][number % len(field["answers"])]
                 for field in request["fields"]
                 if field["answers"]
             }
-            assert is_accepted(constraint, answer, tokens), answer
+            assert checker.accepts(answer), answer
 
 
 def test_the_documents_state_the_values():

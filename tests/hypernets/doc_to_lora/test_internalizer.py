@@ -17,12 +17,13 @@ from lorify.cli import app
 from lorify.contexts.documents import document_from_text
 from lorify.contexts.encoders import split_evenly
 from lorify.errors import AdapterError, ContextError, HypernetworkError
-from lorify.facade import Lorify, load_internalizer
+from lorify.facade import Lorify
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.doc_to_lora.importer import import_d2l
 from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer
 from lorify.hypernets.doc_to_lora.kind import DOC_TO_LORA, check_imported
 from lorify.hypernets.options import InternalizerOptions
+from lorify.hypernets.registry import load_internalizer
 
 DOCUMENTS = [
     document_from_text("The mill opens at nine. Ada keeps bees there, and they like clover.", "mill"),

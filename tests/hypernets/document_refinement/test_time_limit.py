@@ -4,6 +4,7 @@ from itertools import count
 from unittest.mock import patch
 
 import pytest
+from set_clock import SetClock, clock_of
 from tiny_lorify import tiny_lorify
 
 from lorify.base.chat.prompts import PromptBuilder
@@ -13,25 +14,13 @@ from lorify.hypernets.adapter_training.time_limit import FIRST_ITEMS, TimeLimit
 from lorify.hypernets.document_refinement.refine import refine
 
 
-class Clock:
-    """A clock that moves only when work is done."""
-
-    def __init__(self) -> None:
-        self.seconds = 100.0
-
-    def perf_counter(self) -> float:
-        return self.seconds
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("lorify.hypernets.adapter_training.time_limit.time", clock)
-    return clock
+def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    return clock_of("lorify.hypernets.adapter_training.time_limit", monkeypatch)
 
 
-def limit_of(seconds: float, clock: Clock) -> TimeLimit:
-    return TimeLimit(seconds, started=clock.seconds)
+def limit_of(seconds: float, clock: SetClock) -> TimeLimit:
+    return TimeLimit(seconds, started=clock.now)
 
 
 @pytest.mark.parametrize("seconds_each", [0.01, 0.3, 1.0, 4.9])
@@ -40,7 +29,7 @@ def test_batches_are_as_large_as_there_is_time_for(clock, seconds_each):
     for batch in limit.batches(range(200), 16):
         assert len(batch) <= 16
         done += len(batch)
-        clock.seconds += seconds_each * len(batch)
+        clock.now += seconds_each * len(batch)
     assert limit.elapsed <= 10.0 + 1e-6
     assert done == 200 or limit.elapsed > 10.0 - 2 * seconds_each  # no time is left unused either
 
@@ -54,7 +43,7 @@ def test_a_few_items_are_worked_on_whatever_the_time(clock):
 def test_no_step_begins_that_would_end_too_late(clock):
     limit = limit_of(10.0, clock)
     for _ in limit.steps():
-        clock.seconds += 3.0
+        clock.now += 3.0
     assert limit.elapsed == 9.0
     assert list(limit_of(0.0, clock).steps(4)) == []
     assert list(limit_of(0.0, clock).steps(4, least=1)) == [0]
@@ -67,11 +56,11 @@ def test_refining_includes_writing_and_judging_the_questions(clock):
     document = document_from_text(" ".join(f"The mill of Ada{i} opens at {i}." for i in range(100)), "mills")
 
     def write(base, prompts, options, **settings):
-        clock.seconds += 0.5 * len(prompts)
+        clock.now += 0.5 * len(prompts)
         return [base.encode_text(f"Which, number {next(numbers)}?") for _ in prompts]
 
     def focus(adapters, questions):
-        clock.seconds += 0.2 * len(questions)
+        clock.now += 0.2 * len(questions)
         return adapters
 
     with (

@@ -17,6 +17,7 @@ from lorify.hub import HubAddress
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.checkpoint import LoadedHypernetwork, hypernetwork_digest
 from lorify.hypernets.model_card import describe_folder
+from lorify.hypernets.registry import weights_bytes
 from lorify.hypernets.system_prompt.description_reader import DescriptionReader
 from lorify.hypernets.system_prompt.key_values import (
     FILE_NAME,
@@ -95,7 +96,7 @@ def test_the_slots_of_a_long_description_get_the_keys_and_values_of_the_whole_de
     )
     reader = DescriptionReader(BASE, ENCODER, CONFIG)
     soft = writer.hypernetwork.soft_states(reader.read([LONG]))[0]
-    wanted = reader.read_whole(LONG, soft, writer.hypernetwork.shared_updates(), ABOVE)
+    wanted = reader.read_whole(reader.tokenize(LONG), soft, writer.hypernetwork.shared_updates(), ABOVE)
     assert relative(found.keys, wanted.keys) < 0.05 and relative(found.values, wanted.values) < 0.05
 
 
@@ -111,6 +112,14 @@ def test_words_that_have_no_slot_count_too():
     ids = build_prompt_ids(BASE.tokenizer, question_messages("How high?"))
     first, second = (slot_key_values(writer.specialize(text), ids) for text in (one, other))
     assert relative(first.values, second.values) > 1e-3
+
+
+def test_a_long_description_is_tokenized_once(monkeypatch):
+    tokenized = []
+    tokens = DescriptionReader.tokens
+    monkeypatch.setattr(DescriptionReader, "tokens", lambda self, text: tokenized.append(text) or tokens(self, text))
+    specializer().specialize(LONG)
+    assert tokenized == [LONG]
 
 
 def test_a_description_that_fits_the_slots_is_written_as_before():
@@ -134,6 +143,7 @@ def test_the_writer_of_keys_and_values_is_kept_beside_the_weights_and_bound_to_t
     )
     assert loaded.writer is not None and torch.equal(loaded.writer.A, writer.A)
     assert loaded.rank >= max(pair.rank for pair in loaded.specialize(LONG).weights.values())
+    assert weights_bytes(tmp_path) == sum(path.stat().st_size for path in tmp_path.glob("*.safetensors"))
     assert FILE_NAME in describe_folder(tmp_path, HubAddress("someone/tasks"), None).files
     with pytest.raises(HypernetworkError, match="was made for other weights"):
         load_writer(tmp_path, "0" * 64, CONFIG, BASE)
@@ -142,6 +152,13 @@ def test_the_writer_of_keys_and_values_is_kept_beside_the_weights_and_bound_to_t
     save_file(cut, tmp_path / FILE_NAME, metadata={"hypernetwork": digest})
     with pytest.raises(HypernetworkError, match=r"is damaged .*A is"):
         load_writer(tmp_path, digest, CONFIG, BASE)
+    for neuron in (-1, CONFIG.written_size):
+        elsewhere = tensors | {"neurons": torch.full_like(tensors["neurons"], neuron)}
+        save_file(elsewhere, tmp_path / FILE_NAME, metadata={"hypernetwork": digest})
+        with pytest.raises(
+            HypernetworkError, match=rf"is damaged \(it has neurons {neuron} to {neuron}, expected 0 to"
+        ):
+            load_writer(tmp_path, digest, CONFIG, BASE)
     SYSTEM_PROMPT.save(tmp_path, CONFIG, hypernetwork)
     assert load_writer(tmp_path, digest, CONFIG, BASE) is None
 

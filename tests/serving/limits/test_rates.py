@@ -4,28 +4,18 @@ import asyncio
 import time
 
 import pytest
+from set_clock import SetClock, clock_of
 
 from lorify.errors import BusyError
 from lorify.serving.limits.rates import MAX_WAIT_SECONDS, RateLimit
 
 
-class Clock:
-    """A monotonic clock that a test sets."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    set_clock = Clock()
-    monkeypatch.setattr("lorify.serving.limits.rates.time.monotonic", set_clock)
-    return set_clock
+def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    return clock_of("lorify.serving.limits.rates", monkeypatch)
 
 
-def test_after_some_at_once_further_ones_wait_for_the_rate(clock: Clock) -> None:
+def test_after_some_at_once_further_ones_wait_for_the_rate(clock: SetClock) -> None:
     limit = RateLimit(10, at_once=3)
     assert [round(limit.take("ann"), 3) for _ in range(5)] == [0, 0, 0, 0.1, 0.2]
     assert limit.take("bob") == 0, "each has a rate of its own"
@@ -35,7 +25,7 @@ def test_after_some_at_once_further_ones_wait_for_the_rate(clock: Clock) -> None
     assert [round(limit.take("ann"), 3) for _ in range(5)] == [0, 0, 0, 0.1, 0.2], "a pause gives no further credit"
 
 
-def test_a_turn_that_is_far_away_is_refused_with_the_time_to_wait(clock: Clock) -> None:
+def test_a_turn_that_is_far_away_is_refused_with_the_time_to_wait(clock: SetClock) -> None:
     limit = RateLimit(1, at_once=1)
     for _ in range(4):
         limit.take("ann")
@@ -54,7 +44,7 @@ def test_setting_the_clock_of_the_machine_does_not_change_who_waits(monkeypatch:
     assert time.time() == 4e9
 
 
-def test_who_does_not_wait_is_forgotten(clock: Clock) -> None:
+def test_who_does_not_wait_is_forgotten(clock: SetClock) -> None:
     limit = RateLimit(10, at_once=1)
     for i in range(3000):
         limit.take(f"address {i}")
@@ -66,7 +56,7 @@ def test_who_does_not_wait_is_forgotten(clock: Clock) -> None:
     assert limit.seconds_until("ann") > 0, "who waits is remembered"
 
 
-def test_a_penalty_makes_later_ones_wait_but_not_for_ever(clock: Clock) -> None:
+def test_a_penalty_makes_later_ones_wait_but_not_for_ever(clock: SetClock) -> None:
     limit = RateLimit(10, at_once=1)
     limit.take("ann")
     limit.take("ann", 5)

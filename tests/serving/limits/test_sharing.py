@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from serving.waiting import TIMEOUT_SECONDS
+from set_clock import clock_of
 
 from lorify.errors import BusyError
 from lorify.serving.limits.sharing import NICENESS, FairQueue, Pace, owner_limit
@@ -120,14 +121,13 @@ def test_cancelled_work_is_dropped_and_errors_reach_their_caller() -> None:
 
 
 def test_an_owner_waits_until_the_others_had_as_much_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr("lorify.serving.limits.sharing.time.monotonic", lambda: now)
+    clock = clock_of("lorify.serving.limits.sharing", monkeypatch)
     pace = Pace()
     pace.charge("ann", 2, num_owners=4)
     assert not pace.may_start("ann") and pace.may_start("bob")
-    now += 5.9
+    clock.now += 5.9
     assert not pace.may_start("ann")
-    now += 0.2
+    clock.now += 0.2
     assert pace.may_start("ann")
     pace.charge("ann", 2, num_owners=1)
     assert pace.may_start("ann"), "there is nobody to wait for"

@@ -17,10 +17,10 @@ from lorify.data.examples import Question
 from lorify.data.self_generated.pipeline import answer_context
 from lorify.data.self_generated.teachers import LocalTeacher
 from lorify.errors import BaseModelError, HypernetworkError, TrainingError
-from lorify.facade import load_internalizer
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_batch, merge_chunks
 from lorify.hypernets.doc_to_lora.internalizer import PerceiverInternalizer
 from lorify.hypernets.doc_to_lora.training_config import PUBLISHED_CHUNK_PROBABILITIES
+from lorify.hypernets.registry import load_internalizer
 from lorify.training.doc_to_lora.batches import ContextRow, draw_num_chunks
 from lorify.training.doc_to_lora.hypernetwork_config import build_hypernetwork_config
 from lorify.training.doc_to_lora.objective import PerceiverObjective, prepare_perceiver

@@ -8,9 +8,9 @@ from tiny_internalizer import INTERNALIZER
 
 from lorify.data.examples import Example, Question
 from lorify.errors import TrainingError
-from lorify.facade import load_internalizer
 from lorify.hypernets.associative.kind import ASSOCIATIVE, save_associative
 from lorify.hypernets.associative.reader_training_config import ReaderData, ReaderTrainingConfig
+from lorify.hypernets.registry import load_internalizer
 from lorify.hypernets.relevance import Relevance
 from lorify.hypernets.training_config import Optimization
 from lorify.training.engine.loop import Trainer

@@ -15,10 +15,9 @@ from training.small_tasks import (
 
 from lorify.adapters import build_lora_batch, load_adapter
 from lorify.errors import ConfigError, HypernetworkError, TrainingError
-from lorify.facade import load_internalizer
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeHypernetwork
-from lorify.hypernets.registry import load_specializer
+from lorify.hypernets.registry import load_internalizer, load_specializer
 from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA
 from lorify.hypernets.text_to_lora.library import load_library
 from lorify.hypernets.text_to_lora.training_config import TaskTrainingConfig

@@ -1,10 +1,15 @@
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny import tiny_base
 from training.measured_step import measure_step
 from training.small_tasks import DATA, PLACED, silent
 
+from lorify.base.files.locate import DEFAULT_BASE
+from lorify.hypernets.system_prompt.key_values import FILE_NAME as KEY_VALUES_NAME
+from lorify.hypernets.system_prompt.kind import SYSTEM_PROMPT
 from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
+from lorify.shipped import shipped_task_hypernetwork
 from lorify.training.preparation import Preparation
 from lorify.training.tasks.system_prompt import prepare_system_message
 from lorify.training.tasks.system_prompt_dry_run import dry_run_system_message
@@ -30,3 +35,16 @@ def test_the_cost_of_a_step_is_what_pytorch_measures(tmp_path, tasks_path):
     assert stated.activation_bytes == pytest.approx(peak, rel=0.15)
     assert stated.flops_a_step == pytest.approx(flops, rel=0.15)
     assert stated.hypernetwork_parameters == sum(p.numel() for p in objective.module.parameters())
+
+
+def test_what_is_solved_in_closed_form_is_counted(monkeypatch):
+    shipped = shipped_task_hypernetwork(DEFAULT_BASE)
+    assert shipped is not None
+    config = SYSTEM_PROMPT.load_config(shipped)
+    monkeypatch.setattr("lorify.training.tasks.system_prompt_dry_run.NUM_SLOTS", config.num_slots)
+    placed = {"written_layer": config.written_layer, "first_layer": min(config.layers), "rank": config.rank}
+    document = {"base": DEFAULT_BASE, "hypernetwork": placed}
+    stated = dry_run_system_message(SystemMessageTrainingConfig.model_validate(document))
+    solved = sum(tensor.numel() for tensor in load_file(shipped / KEY_VALUES_NAME).values())
+    rows = config.num_slots * config.written_size
+    assert stated.weights_bytes == 2 * stated.base_parameters + 4 * (solved + rows)

@@ -76,6 +76,7 @@ def _fields(root: Mapping[str, Any], part: Any, path: Path, *, may_be_missing: b
     part, may_be_null = _without_null(root, part)
     kind = _kind(root, part)
     if kind is not None:
+        part = {**part, "items": _resolved(root, part["items"])} if kind == "array" else part
         yield JsonField(path, part, kind, may_be_null, may_be_missing)
     elif not may_be_null and len(path) < MAX_DEPTH:
         for name, below in _properties(part).items():

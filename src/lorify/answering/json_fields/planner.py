@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from lorify.answering.json_fields.document_text import only_address, whole_list
@@ -11,8 +12,8 @@ from lorify.answering.json_fields.fields import JsonField, JsonValue, Path, fill
 from lorify.answering.json_fields.questions import field_questions
 from lorify.answering.json_fields.values import read_value
 from lorify.answering.plan import AnswerPlan, AnswerRequest
-from lorify.answering.quote_planner import MIN_STATED, QuotePlanner
-from lorify.base.constrained_decoding import is_accepted
+from lorify.answering.quote_planner import MIN_STATED, QuotePlanner, are_of_documents
+from lorify.base.constrained_decoding import GrammarTokens, ValueChecker
 from lorify.base.constraints import Constraint, json_constraint
 from lorify.base.model import BaseLM
 from lorify.errors import SchemaError
@@ -43,6 +44,24 @@ class _Found:
     value: JsonValue
     stated: float
     probability: float
+
+
+@dataclass(frozen=True)
+class _AskedField:
+    """A field, the requests that ask documents for its value in different words, and the tokens of the base."""
+
+    field: JsonField
+    requests: Sequence[AnswerRequest]
+    tokens: GrammarTokens
+
+    @cached_property
+    def _checker(self) -> ValueChecker:
+        return ValueChecker(json_constraint(self.field.schema), self.tokens)
+
+    def read(self, text: str) -> JsonValue:
+        """Read a text as the value of the field; None if the field's schema does not allow it."""
+        value = read_value(self.field, text)
+        return value if value is not None and self._checker.accepts(value) else None
 
 
 class JsonFieldPlanner:
@@ -77,58 +96,60 @@ class JsonFieldPlanner:
             The plan with a constraint that has the values; the same plan if it has no schema or nothing was found.
         """
         request = plan.request
-        if request is None or request.schema is None or not self._are_documents(request):
+        if request is None or request.schema is None or not request.is_quotable:
+            return plan
+        if not are_of_documents(request.adapters.adapters, self._internalizer):
             return plan
         fields = find_fields(request.schema)
         if not 0 < len(fields) <= MAX_FIELDS:
             return plan
-        found = self._find(request, fields, is_relevant=plan.is_on)
+        asked = [
+            _AskedField(field, _requests(request, field, len(fields)), self._base.grammar_tokens) for field in fields
+        ]
+        found = self._find(asked, is_relevant=plan.is_on)
         if not found and not plan.is_on:
             return plan
-        unknown = [field for field in fields if field.path not in found]
+        unknown = [each for each in asked if each.field.path not in found]
         values: dict[Path, JsonValue] = {path: each.value for path, each in found.items()}
-        values |= {field.path: None for field in unknown if field.may_be_null}
-        missing = [field.path for field in unknown if field.may_be_missing and not field.may_be_null]
-        required = [field for field in unknown if not (field.may_be_null or field.may_be_missing)]
-        values |= self._written(request, required, len(fields))
+        values |= {each.field.path: None for each in unknown if each.field.may_be_null}
+        missing = [each.field.path for each in unknown if each.field.may_be_missing and not each.field.may_be_null]
+        required = [each for each in unknown if not (each.field.may_be_null or each.field.may_be_missing)]
+        values |= self._written(request, required)
         constraint = _constraint(fill_fields(request.schema, values, missing))
         return plan if constraint is None else replace(plan, constraint=constraint, quote=None, quote_ids=())
 
-    def _are_documents(self, request: AnswerRequest) -> bool:
-        adapters = request.adapters.adapters
-        return request.is_quotable and bool(adapters) and all(map(self._internalizer.made, adapters))
-
-    def _find(self, request: AnswerRequest, fields: Sequence[JsonField], *, is_relevant: bool) -> dict[Path, _Found]:
+    def _find(self, asked: Sequence[_AskedField], *, is_relevant: bool) -> dict[Path, _Found]:
         """The values that words of the documents give, for fields that they state with enough certainty."""
         found: dict[Path, _Found] = {}
-        left = [(field, _requests(request, field, len(fields))) for field in fields]
+        left = [(each, each.requests) for each in asked]
         # Of a field's questions the first that is clearly answered counts: "Who is the address?" has an answer too.
         while left:
-            planned = self._plan_quotes([questions[0] for _, questions in left])
-            for (field, _), (plan, documents) in zip(left, planned, strict=True):
-                new = self._read(field, plan, documents)
-                min_stated, min_probability = _minima(field, is_relevant=is_relevant)
-                known = found.get(field.path)
-                is_better = new is not None and (known is None or new.probability > known.probability)
+            planned = self._plan_quotes([requests[0] for _, requests in left])
+            for (each, _), (plan, documents) in zip(left, planned, strict=True):
+                path = each.field.path
+                new = self._read(each, plan, documents)
+                min_stated, min_probability = _minima(each.field, is_relevant=is_relevant)
+                is_better = new is not None and (path not in found or new.probability > found[path].probability)
                 if new and is_better and new.stated >= min_stated and new.probability >= min_probability:
-                    found[field.path] = new
+                    found[path] = new
             left = [
-                (field, questions[1:])
-                for field, questions in left
-                if len(questions) > 1 and (field.path not in found or found[field.path].stated < CLEAR_PROBABILITY)
+                (each, requests[1:])
+                for each, requests in left
+                if len(requests) > 1
+                and (each.field.path not in found or found[each.field.path].stated < CLEAR_PROBABILITY)
             ]
         return found
 
-    def _read(self, field: JsonField, plan: AnswerPlan, documents: Sequence[TokenEvidence]) -> _Found | None:
+    def _read(self, asked: _AskedField, plan: AnswerPlan, documents: Sequence[TokenEvidence]) -> _Found | None:
         """The value of a field that the documents give to one of its questions; None if there is none."""
         decode = self._base.decode_text
         if plan.quote is not None:
             text = plan.quote.text
-            value = self._value(field, whole_list(text, documents, decode) if field.kind == "array" else text)
+            value = asked.read(whole_list(text, documents, decode) if asked.field.kind == "array" else text)
             stated = 1.0 if plan.stated is None else plan.stated
             if value is not None:
                 return _Found(value, stated, stated * (1.0 if plan.quote.is_certain else plan.quote.probability))
-        address = only_address(field, documents, decode)
+        address = only_address(asked.field, documents, decode)
         return None if address is None else _Found(address, MIN_PROBABILITY, MIN_PROBABILITY)
 
     def _plan_quotes(self, requests: Sequence[AnswerRequest]) -> list[tuple[AnswerPlan, list[TokenEvidence]]]:
@@ -144,27 +165,19 @@ class JsonFieldPlanner:
         documents = [[document for own in evidence for document in own] for evidence in located]
         return list(zip(self._quotes.with_quotes(plans, documents), documents, strict=True))
 
-    def _written(self, request: AnswerRequest, fields: Sequence[JsonField], num_fields: int) -> dict[Path, JsonValue]:
+    def _written(self, request: AnswerRequest, fields: Sequence[_AskedField]) -> dict[Path, JsonValue]:
         """The values that the base answers to plain questions for fields."""
         if not fields:
             return {}
-        asked = [_requests(request, field, num_fields)[0] for field in fields]
+        first = [each.requests[0] for each in fields]
         prompts = [
             each.prompt_ids if each.question == request.question else self._question_ids(each.question)
-            for each in asked
+            for each in first
         ]
-        asked = [replace(each, prompt_ids=tuple(ids)) for each, ids in zip(asked, prompts, strict=True)]
-        answers = self._write_answers(asked, MAX_ANSWER_TOKENS)
-        values = {field.path: self._value(field, text) for field, text in zip(fields, answers, strict=True)}
+        questions = [replace(each, prompt_ids=tuple(ids)) for each, ids in zip(first, prompts, strict=True)]
+        answers = self._write_answers(questions, MAX_ANSWER_TOKENS)
+        values = {each.field.path: each.read(text) for each, text in zip(fields, answers, strict=True)}
         return {path: value for path, value in values.items() if value is not None}
-
-    def _value(self, field: JsonField, text: str) -> JsonValue:
-        """Read a text as the value of a field; None if the field's schema does not allow it."""
-        value = read_value(field, text)
-        return value if value is not None and self._is_valid(field.schema, value) else None
-
-    def _is_valid(self, schema: Mapping[str, Any], value: JsonValue) -> bool:
-        return is_accepted(json_constraint(schema), value, self._base.grammar_tokens)
 
 
 def _requests(request: AnswerRequest, field: JsonField, num_fields: int) -> list[AnswerRequest]:

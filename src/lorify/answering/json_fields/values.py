@@ -8,19 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from lorify.answering.json_fields.fields import JsonField, JsonValue
+from lorify.data.number_words import LARGE_NUMBERS, NUMBER_IN_WORDS, read_number_words
 
-_UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_SMALL = {word: n for n, word in enumerate(_UNITS)} | {word: 10 * n for n, word in enumerate(_TENS, 2)}
-_LARGE = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
-_NUMBER_WORD = "|".join([*_SMALL, "hundred", *_LARGE, "dozen"])
-_IN_WORDS = re.compile(rf"\b(?:{_NUMBER_WORD})(?:(?:[- ]|\s+and\s+)(?:{_NUMBER_WORD}))*\b", re.IGNORECASE)
 _DIGITS = re.compile(
     r"(?<![\w.,:/])(?<!\d[-–−])[-+−]?(?:\d{1,3}(?:[,’' ]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)(?!\d|[:/]\d|-\d|\.\d)"
-    rf"(?:\s+(?P<large>{'|'.join(_LARGE)})\b)?",
+    rf"(?:\s+(?P<large>{'|'.join(LARGE_NUMBERS)})\b)?",
     re.IGNORECASE,
 )
 _GROUPS = re.compile(r"(?<=\d)[,’' ](?=\d{3}(?!\d))")
@@ -111,8 +103,8 @@ def read_number(text: str, *, is_year: bool = False) -> float | None:
         return None
     found = [(match.start(), match.end(), _of_digits(match)) for match in _DIGITS.finditer(text)]
     found += [
-        (match.start(), match.end(), _of_words(match[0]))
-        for match in _IN_WORDS.finditer(text)
+        (match.start(), match.end(), float(read_number_words(match[0])))
+        for match in NUMBER_IN_WORDS.finditer(text)
         if not any(begin <= match.start() < end for begin, end, _ in found)
     ]
     found.sort()
@@ -153,21 +145,7 @@ def _of_digits(match: re.Match[str]) -> float:
     if match["large"]:
         digits = digits[: match.start("large") - match.start()].rstrip()
     plain = _GROUPS.sub("", digits).replace(",", ".")
-    return float(plain) * _LARGE.get((match["large"] or "").lower(), 1)
-
-
-def _of_words(text: str) -> float:
-    total = part = 0
-    for word in re.findall(r"[a-z]+", text.lower()):
-        if word in _SMALL:
-            part += _SMALL[word]
-        elif word == "hundred":
-            part = max(part, 1) * 100
-        elif word == "dozen":
-            part = max(part, 1) * 12
-        elif word in _LARGE:
-            total, part = total + max(part, 1) * _LARGE[word], 0
-    return float(total + part)
+    return float(plain) * LARGE_NUMBERS.get((match["large"] or "").lower(), 1)
 
 
 def _option(text: str, options: Any) -> JsonValue:

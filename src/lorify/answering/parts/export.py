@@ -14,7 +14,8 @@ from lorify.atomic import replaced_folder, reported_write_errors
 from lorify.cancellation import CancelToken
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.hypernets.internalizer import DocumentInternalizer
-from lorify.hypernets.relevance import RELEVANCE_NAME, save_relevance
+from lorify.hypernets.parts import DividedAdapter, DocumentPart
+from lorify.hypernets.relevance import RELEVANCE_NAME, Relevance, save_relevance
 
 _CARD_NAME = "README.md"
 
@@ -47,22 +48,7 @@ def export_parts(
         HypernetworkError: if the hypernetwork's adapters cannot be divided, or it has no weights of words to choose
             parts by.
     """
-    divider = internalizer.divider
-    if divider is None:
-        raise HypernetworkError(
-            f"adapters of hypernetwork {internalizer.name} cannot be divided into parts; export the adapter whole"
-        )
-    relevance = divider.relevance
-    if relevance is None:
-        raise HypernetworkError(
-            f"hypernetwork {internalizer.name} has no {RELEVANCE_NAME} to choose parts by; export the adapter whole"
-        )
-    parts = divider.divide(adapter)
-    if max_parts is not None and len(parts) > max_parts:
-        raise AdapterError(
-            f"the adapter has {len(parts)} parts, but at most {max_parts} are exported here; use lorify adapter export "
-            "--parts, or an adapter of fewer documents"
-        )
+    parts, relevance = _divided(internalizer, adapter, max_parts)
     base, exporter = internalizer.base, format.exporter
     records, ranks = list[PartRecord](), set[int]()
     with (
@@ -77,7 +63,7 @@ def export_parts(
                 exporter.export_part(part.adapter, base, temporary / name, probe=probe and number == 1)
             except AdapterError as error:
                 raise AdapterError(str(error).replace(str(temporary), str(folder))) from error
-            records.append(PartRecord(adapter=name, document=part.document, passage=part.passage, text=part.text))
+            records.append(_record_of(part, name))
             ranks |= {pair.rank for pair in part.adapter.weights.values()}
             if report is not None:
                 report(1, len(parts))
@@ -86,6 +72,34 @@ def export_parts(
         save_relevance(temporary, relevance)
         card = write_parts_card(base, internalizer.name, len(records), exporter, ranks)
         (temporary / _CARD_NAME).write_text(card, encoding="utf-8")
+
+
+def _divided(
+    internalizer: DocumentInternalizer, adapter: Adapter, max_parts: int | None
+) -> tuple[DividedAdapter, Relevance]:
+    """Divide an adapter; also returns the weights of words to choose parts by."""
+    divider = internalizer.divider
+    if divider is None:
+        raise HypernetworkError(
+            f"adapters of hypernetwork {internalizer.name} cannot be divided into parts; export the adapter whole"
+        )
+    if divider.relevance is None:
+        raise HypernetworkError(
+            f"hypernetwork {internalizer.name} has no {RELEVANCE_NAME} to choose parts by; export the adapter whole"
+        )
+    parts = divider.divide(adapter)
+    if max_parts is not None and len(parts) > max_parts:
+        raise AdapterError(
+            f"the adapter has {len(parts)} parts, but at most {max_parts} are exported here; use lorify adapter export "
+            "--parts, or an adapter of fewer documents"
+        )
+    return parts, divider.relevance
+
+
+def _record_of(part: DocumentPart, name: str) -> PartRecord:
+    return PartRecord(
+        adapter=name, document=part.document, document_number=part.document_number, passage=part.passage, text=part.text
+    )
 
 
 def _owned_names(folder: Path) -> set[str]:

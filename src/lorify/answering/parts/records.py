@@ -25,6 +25,11 @@ class PartRecord(BaseModel):
 
     adapter: str = Field(pattern=rf"^{PART_NAME_PATTERN}$", description="Name of its folder or file.")
     document: str = Field(description="Name of the document.")
+    document_number: int | None = Field(
+        default=None,
+        ge=1,
+        description="Number of the document, from 1; null in earlier exports, where documents of one name are one.",
+    )
     passage: int = Field(ge=1, description="Number of the passage that its clause is in, from 1 over all documents.")
     text: str = Field(description="The clause that it knows, with the whitespace before it.")
 

@@ -25,6 +25,10 @@ CANDIDATES = 8
 """Number of texts that the extractor reads."""
 
 
+_DocumentKey = tuple[int | None, str]
+"""Number of a document, which earlier exports do not have, and its name."""
+
+
 @dataclass(frozen=True)
 class _Text:
     """A passage with the one before it.
@@ -117,14 +121,14 @@ class PartRouter:
     def _latest(self, answers: Mapping[int, float], shared: Sequence[float]) -> list[int]:
         """Leave out texts of documents before the latest one that answers the question (`superseded_documents`)."""
         documents = list(dict.fromkeys(self._document_of(i) for i in sorted(answers)))
-        of = {name: [i for i in answers if self._document_of(i) == name] for name in documents}
-        probabilities = [max(answers[i] for i in of[name]) for name in documents]
-        overlaps = [max(shared[i] for i in of[name]) for name in documents]
-        earlier = {documents[number] for number in superseded_documents(probabilities, overlaps)}
+        of = {document: [i for i in answers if self._document_of(i) == document] for document in documents}
+        probabilities = [max(answers[i] for i in of[document]) for document in documents]
+        overlaps = [max(shared[i] for i in of[document]) for document in documents]
+        earlier = {documents[index] for index in superseded_documents(probabilities, overlaps)}
         return [i for i in answers if self._document_of(i) not in earlier]
 
-    def _document_of(self, text: int) -> str:
-        return self.parts[self._texts[text].parts[-1]].document
+    def _document_of(self, text: int) -> _DocumentKey:
+        return _document_key(self.parts[self._texts[text].parts[-1]])
 
     @cached_property
     def _texts(self) -> list[_Text]:
@@ -135,7 +139,7 @@ class PartRouter:
         texts: list[_Text] = []
         before = list[int]()
         for own in passages.values():
-            is_continued = bool(before) and self.parts[before[-1]].document == self.parts[own[0]].document
+            is_continued = bool(before) and _document_key(self.parts[before[-1]]) == _document_key(self.parts[own[0]])
             parts = [*before, *own] if is_continued else own
             texts.append(_Text(parts, len(parts) - len(own), "".join(self.parts[i].text for i in parts)))
             before = own
@@ -144,6 +148,10 @@ class PartRouter:
     @cached_property
     def _all_words(self) -> frozenset[int]:
         return frozenset[int]().union(*(text.words for text in self._texts))
+
+
+def _document_key(part: PartRecord) -> _DocumentKey:
+    return part.document_number, part.document
 
 
 def _hash_words(text: str) -> frozenset[int]:

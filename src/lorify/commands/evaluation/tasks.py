@@ -21,6 +21,12 @@ def tasks(
     seen: Annotated[
         bool, typer.Option("--seen", help="Use the generated training tasks, with held-out instances.")
     ] = False,
+    written: Annotated[
+        bool, typer.Option("--written", help="Use the ordinary requests that were written for lorify.")
+    ] = False,
+    long: Annotated[
+        bool, typer.Option("--long", help="Put each description into about 45 tokens of other text.")
+    ] = False,
     methods: Methods = None,
     multi_task: Annotated[
         Path | None, typer.Option("--multi-task", metavar="DIR", help="LoRA of all tasks, for the method multi_task.")
@@ -47,9 +53,9 @@ def tasks(
     """
     from lorify.evaluation.suites.tasks import TasksSuite
 
-    if path is not None and seen:
-        raise EvaluationError("--tasks and --seen exclude each other; give one of them")
-    suite = TasksSuite(path=path, seen=seen, written=False, long=False, instances=instances, seeds=seeds)
+    if (path is not None) + seen + written > 1:
+        raise EvaluationError("--tasks, --seen and --written exclude each other; give one of them")
+    suite = TasksSuite(path=path, seen=seen, written=written, long=long, instances=instances, seeds=seeds)
     folders = {
         "multi_task": ("--multi-task", multi_task),
         "oracle": ("--oracles", oracles),

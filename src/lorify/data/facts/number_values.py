@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 from lorify.data.facts.names import Names
+from lorify.data.number_words import NUMBER_WORDS
 
-NUMBER_WORDS = "two three four five six seven eight nine ten eleven twelve".split()
+SMALLEST_FEW, LARGEST_FEW = 2, 12
 CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 MAX_VERSION = (12, 30, 20)
 
@@ -52,8 +53,8 @@ def draw_decimal(names: Names, low: str, high: str, *unit: str) -> str:
 
 def draw_few(names: Names) -> str:
     """Draw a small number in words or digits."""
-    position = names.rng.randrange(len(NUMBER_WORDS))
-    return names.rng.choice((NUMBER_WORDS[position], str(position + 2)))
+    number = names.rng.randint(SMALLEST_FEW, LARGEST_FEW)
+    return names.rng.choice((NUMBER_WORDS[number], str(number)))
 
 
 def draw_percent(names: Names) -> str:

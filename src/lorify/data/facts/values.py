@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from lorify.data.facts import name_values, number_values, time_values
 from lorify.data.facts.names import Names
-from lorify.data.facts.number_values import NUMBER_WORDS
+from lorify.data.number_words import NUMBER_WORDS
 
 VALUE_GENERATORS: dict[str, Callable[..., str]] = {
     "person": name_values.draw_person,
@@ -49,7 +49,8 @@ VALUE_GENERATORS: dict[str, Callable[..., str]] = {
 
 _PREFIXES = ("Dr. ", "Prof. ", "Captain ", "a ", "an ", "the ")
 _THOUSANDS_COMMA = re.compile(r"(?<=\d),(?=\d{3})")
-_SMALL_NUMBERS = {str(number): word for number, word in enumerate(NUMBER_WORDS, 2)}
+_FEW = range(number_values.SMALLEST_FEW, number_values.LARGEST_FEW + 1)
+_OTHER_SPELLING = {str(n): NUMBER_WORDS[n] for n in _FEW} | {NUMBER_WORDS[n]: str(n) for n in _FEW}
 
 
 def draw_value(names: Names, specification: str) -> str:
@@ -73,8 +74,6 @@ def accepted_answers(value: str, question: str) -> tuple[str, ...]:
     spellings.append(plain)
     if unit and unit in question and number.replace(".", "").isdigit():
         spellings.append(number)
-    if value in NUMBER_WORDS:
-        spellings.append(str(NUMBER_WORDS.index(value) + 2))
-    if value in _SMALL_NUMBERS:
-        spellings.append(_SMALL_NUMBERS[value])
+    if value in _OTHER_SPELLING:
+        spellings.append(_OTHER_SPELLING[value])
     return tuple(dict.fromkeys(spellings))

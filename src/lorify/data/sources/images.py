@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from lorify.data.examples import Example, Question
+from lorify.data.number_words import NUMBER_WORDS
 from lorify.data.sources.json_lines import read_json_lines
 from lorify.data.sources.questions import parse_question
 from lorify.data.sources.splits import hash_to_unit_interval
@@ -20,7 +21,6 @@ IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".t
 DEFAULT_QUESTION = "What is in the image?"
 DIGITS = "digits"
 DIGIT_QUESTION = "What digit is in the image?"
-DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 DIGIT_LEVELS = 16  # maximum brightness of a pixel of scikit-learn's digits
 HELDOUT_DIGITS = 360
 IMAGENETTE_CLASSES: Mapping[str, str] = {
@@ -98,7 +98,7 @@ def digit_examples(*, heldout: bool = False) -> list[Example]:
     return [
         Example(
             (),
-            (Question(DIGIT_QUESTION, (str(digits.target[i]), DIGIT_WORDS[digits.target[i]])),),
+            (Question(DIGIT_QUESTION, (str(digits.target[i]), NUMBER_WORDS[digits.target[i]])),),
             DIGITS,
             (Image.fromarray((digits.images[i] * (255 / DIGIT_LEVELS)).astype("uint8")),),
         )

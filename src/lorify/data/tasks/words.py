@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from lorify.data.number_words import NUMBER_WORDS
 from lorify.data.tables import load_table
 
 _TABLE = load_table("lorify.data.tasks", "words")
@@ -13,7 +14,7 @@ _LISTS: dict[str, tuple[str, ...]] = {name: tuple(words) for name, words in _TAB
 
 FIRST_NAMES, LAST_NAMES = _LISTS["first_names"], _LISTS["last_names"]
 CITIES, JOBS, COLOURS, ITEMS = (_LISTS[name] for name in ("cities", "jobs", "colours", "items"))
-DAYS, MONTHS, NUMBER_WORDS = (_LISTS[name] for name in ("days", "months", "number_words"))
+DAYS, MONTHS = _LISTS["days"], _LISTS["months"]
 SUBJECTS, VERBS = _LISTS["subjects"], _LISTS["verbs"]
 REVIEW_OBJECTS, PRAISE, BLAME = (_LISTS[name] for name in ("review_objects", "praise", "blame"))
 
@@ -30,6 +31,7 @@ LANGUAGES: dict[str, str] = _TABLE["languages"]
 WORD_LISTS: dict[str, tuple[str, ...]] = {
     **_LISTS,
     **CATEGORIES,
+    "number_words": NUMBER_WORDS,
     "departure_cities": CITIES[:15],
     "arrival_cities": CITIES[15:],
     "countries": tuple(CAPITALS),

@@ -55,11 +55,13 @@ class Method(Spec):
         uses: kind of the loaded hypernetwork that it uses; None: none.
         reads_description: whether its answers depend on the description of a task. Where they do not, and the cases of
             a task have the same questions, one of them is answered.
+        follows_schemas: whether its answers have the JSON schema that a question asks for.
     """
 
     kinds: ClassVar[tuple[CaseKind, ...]] = ("documents",)
     uses: ClassVar[CaseKind | None] = None
     reads_description: ClassVar[bool] = False
+    follows_schemas: ClassVar[bool] = True
 
     @property
     def needs(self) -> CaseKind | None:
@@ -116,6 +118,37 @@ def check_questions(answerer: Answerer, cases: Iterable[Case], max_new_tokens: i
                     f"{question_tokens(answerer, question.text)} tokens with its prompt, which with an answer of "
                     f"{longest} does not fit the base's window of {answerer.base.window_tokens}; leave it out, or "
                     "allow fewer tokens for the answer"
+                )
+
+
+def check_schemas(methods: Iterable[Method], cases: Iterable[Case]) -> None:
+    """Check that methods can answer in JSON, if a question asks for it.
+
+    Raises:
+        EvaluationError: if one cannot; the message names it and the first case with such a question.
+    """
+    ignoring = next((method for method in methods if not method.follows_schemas), None)
+    asking = next((case for case in cases if any(q.schema is not None for q in case.questions)), None)
+    if ignoring is not None and asking is not None:
+        raise EvaluationError(
+            f"method {ignoring.label} cannot answer case {asking.id}, whose questions ask for JSON that matches a "
+            "schema; leave the method out"
+        )
+
+
+def check_plain_questions(cases: Iterable[Case]) -> None:
+    """Check that every question can be asked alone and answered with text, as for fitting a model to the answers.
+
+    Raises:
+        EvaluationError: if one belongs to a chat or asks for JSON; the message names its case.
+    """
+    for case in cases:
+        for number, question in enumerate(case.questions, start=1):
+            if question.schema is not None or question.turns:
+                problem = "asks for JSON" if question.schema is not None else "belongs to a chat"
+                raise EvaluationError(
+                    f"question {number} of case {case.id} {problem}, and only questions that stand alone and are "
+                    "answered with text can be fitted to; use another suite"
                 )
 
 

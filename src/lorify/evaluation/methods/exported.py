@@ -131,6 +131,7 @@ class Exported(Method):
 
     name = "exported"
     uses = "documents"
+    follows_schemas = False  # transformers' `generate` has no constraint on the form of an answer
     study: float | None = Field(None, gt=0, description="Seconds of study before the export, as `--study`.")
     parts: bool = Field(False, description="Export in parts, and choose one for each question, as `--parts`.")
 

@@ -17,11 +17,10 @@ from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.contexts import case_contexts, case_documents
 from lorify.evaluation.suites.cases import Case, CaseKind
-from lorify.facade import Lorify, load_for
-from lorify.hypernets.associative.internalizer import AssociativeInternalizer
-from lorify.hypernets.associative.outer_products import write_outer_products
+from lorify.facade import Lorify
 from lorify.hypernets.internalizer import Keep
 from lorify.hypernets.options import BiasScale, ChunkTokens, InternalizerOptions, Iterative
+from lorify.loading import load_for
 
 
 def prepare_adapter(
@@ -147,14 +146,16 @@ class OuterProducts(Method):
 
     def load(self, model: Lorify, max_new_tokens: int) -> Ingest:
         """Return a function that internalizes the documents and rewrites the adapter."""
+        rewrite = model.internalizer.write_outer_products
+        if rewrite is None:
+            raise EvaluationError(
+                f"method outer needs a hypernetwork that solves for its adapters, and {model.internalizer.name} does "
+                "not; leave the method out"
+            )
 
         def ingest(case: Case) -> PreparedCase:
             solved = model.internalize(*case_documents(case))
-            if not isinstance(model.internalizer, AssociativeInternalizer):
-                raise EvaluationError(
-                    f"method outer needs an associative hypernetwork, not {model.internalizer.name}; leave it out"
-                )
-            adapter = write_outer_products(model.internalizer, solved)
+            adapter = rewrite(solved)
             # The statistics of the solved adapter still decide which questions the adapter is on for.
             asked = replace(adapter, statistics=solved.statistics)
             return replace(prepare_adapter(asked, only_if_relevant=True, focus=False), adapter=adapter)

@@ -12,7 +12,7 @@ from lorify.evaluation.reports.tables import Row
 from lorify.evaluation.runs.records import AnswerRecord
 from lorify.evaluation.scoring.metrics import mean
 from lorify.facade import Lorify
-from lorify.hypernets.checkpoint import WEIGHTS_NAME
+from lorify.hypernets.registry import weights_bytes
 from lorify.hypernets.text_to_lora.library import load_library
 
 
@@ -52,7 +52,7 @@ def measure_compression(adapters: Collection[Adapter], hypernetwork_bytes: int) 
 
     Args:
         adapters: the LoRAs.
-        hypernetwork_bytes: size of the hypernetwork on disk.
+        hypernetwork_bytes: size of the hypernetwork on disk, with all of its files of weights.
     """
     half = sum(pair.A.numel() + pair.B.numel() for adapter in adapters for pair in adapter.weights.values()) * 2
     return {
@@ -69,5 +69,4 @@ def _library_compression(model: Lorify, methods: Sequence[Method]) -> Mapping[st
     library = next((method.path for method in methods if isinstance(method, TaskLora)), None)
     if library is None or model.task_hypernetwork is None or not any(method.needs == "tasks" for method in methods):
         return {}
-    size = (model.task_hypernetwork / WEIGHTS_NAME).stat().st_size
-    return measure_compression(load_library(library).adapters.values(), size)
+    return measure_compression(load_library(library).adapters.values(), weights_bytes(model.task_hypernetwork))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lorify.contexts.documents import document_from_text
-from lorify.evaluation.methods.api import Method, check_questions, needed_kinds
+from lorify.evaluation.methods.api import Method, check_questions, check_schemas, needed_kinds
 from lorify.evaluation.methods.contexts import case_contexts
 from lorify.evaluation.runs.block import answer_block
 from lorify.evaluation.runs.folder import append_answers, rewrite_answers
@@ -55,7 +55,8 @@ def answer_cases(
         All answers, including those of the interrupted run.
 
     Raises:
-        EvaluationError: if a question alone does not fit into the context window; nothing is asked then.
+        EvaluationError: if a question alone does not fit into the context window, or asks for JSON that a method
+            cannot answer in; nothing is asked then.
     """
     blocks = [[case] for case in cases] if timed else list(_blocks(cases))
     total = len(methods) * sum(len(case.questions) for case in cases)
@@ -63,6 +64,7 @@ def answer_cases(
     answers = [a for a in done if a.case in complete.get(a.method, ())]
     open_cases = [case for case in cases if any(case.id not in ids for ids in complete.values())]
     check_questions(model.answerer, open_cases, max_new_tokens)
+    check_schemas(methods, open_cases)
     if folder is not None and len(answers) < len(done):
         rewrite_answers(folder, answers)
     report(len(answers), total)

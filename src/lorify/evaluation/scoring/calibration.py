@@ -10,7 +10,7 @@ from lorify.answering.batches import answer_in_batches
 from lorify.answering.confidence import ConfidenceModel, ConfidenceSignals
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import EvaluationError
-from lorify.evaluation.methods.api import PreparedCase, check_questions
+from lorify.evaluation.methods.api import PreparedCase, check_plain_questions, check_questions
 from lorify.evaluation.methods.internalized import Internalized
 from lorify.evaluation.scoring.confidence import auroc, fit_confidence
 from lorify.evaluation.scoring.metrics import token_f1
@@ -59,7 +59,8 @@ def calibrate(
         of right answers, AUROC.
 
     Raises:
-        EvaluationError: if there are not enough right and wrong answers.
+        EvaluationError: if a question belongs to a chat or asks for JSON, or if there are not enough right and wrong
+            answers.
     """
     answered = _ask(model, suites, report)
     fitted = fit_confidence(answered.signals, answered.is_right, answered.groups, model.internalizer.digest)
@@ -81,7 +82,7 @@ def measure_confidence(
         Rows as for `calibrate`, the last one for the confidence model.
 
     Raises:
-        EvaluationError: if all answers are right, or all are wrong.
+        EvaluationError: if a question belongs to a chat or asks for JSON, or if all answers are right, or all wrong.
     """
     answered = _ask(model, [suite], report)
     if len(set(answered.is_right)) < 2:
@@ -95,6 +96,7 @@ def measure_confidence(
 def _ask(model: Lorify, suites: Sequence[Suite], report: Report) -> _Answers:
     built = [(suite, suite.build(model)) for suite in suites]
     for suite, cases in built:
+        check_plain_questions(cases)
         check_questions(model.answerer, cases, suite.max_new_tokens)
     total = sum(len(cases) for _, cases in built)
     found = _Answers([], [], [])

@@ -9,12 +9,12 @@ import re
 from collections.abc import Sequence
 
 from lorify.data.answers import contains_answer, normalize_answer
+from lorify.data.number_words import NUMBER_IN_WORDS, read_number_words
 
 MAX_WORDS = 40
 """Further words of a prediction are not read."""
 
-_NUMBER_WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*|\b(?:" + "|".join(_NUMBER_WORDS) + r")\b", re.IGNORECASE)
+_NUMBER = re.compile(rf"(?P<digits>\d+(?:[.,]\d+)*)|{NUMBER_IN_WORDS.pattern}", re.IGNORECASE)
 _ITEM_ENDS = re.compile(r"[,;\n]|\band\b|\bor\b|\u2022|(?:^|\s)[-*]\s")
 _VERDICT = re.compile(r"\b(yes|no|not|cannot)\b|n't\b", re.IGNORECASE)
 _REFUSAL = re.compile(
@@ -83,11 +83,10 @@ def _number(text: str) -> float | None:
     found = _NUMBER.search(text)
     if found is None:
         return None
-    word = found.group().lower()
-    if word in _NUMBER_WORDS:
-        return float(_NUMBER_WORDS.index(word))
+    if found["digits"] is None:
+        return float(read_number_words(found[0]))
     try:
-        return float(word.replace(",", ""))
+        return float(found["digits"].replace(",", ""))
     except ValueError:  # such as 1.2.3
         return None
 

@@ -11,6 +11,7 @@ from lorify.answering.batches import answer_in_batches
 from lorify.answering.stated import StatedModel, StatedSignals
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import EvaluationError
+from lorify.evaluation.methods.api import check_plain_questions
 from lorify.evaluation.methods.internalized import Internalized
 from lorify.evaluation.scoring.confidence import auroc, fit_by_document, threshold_below
 from lorify.evaluation.scoring.metrics import token_f1
@@ -52,7 +53,11 @@ def collect_answers(
         cases: the cases.
         max_new_tokens: maximum answer length in tokens.
         report: called with the number of cases finished since the last call, and of all cases.
+
+    Raises:
+        EvaluationError: if a question belongs to a chat or asks for JSON.
     """
+    check_plain_questions(cases)
     ingest = Internalized().load(model, max_new_tokens)  # pyright: ignore[reportCallIssue]
     found: list[CheckedAnswer] = []
     for case in cases:

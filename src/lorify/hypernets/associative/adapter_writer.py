@@ -41,8 +41,13 @@ class AdapterWriter:
 
     @cached_property
     @torch.no_grad()
+    def _exact_A(self) -> Tensor:
+        """`A [L, r, f]` of all adapters, in float32."""
+        return self.hypernetwork.lora_A()
+
+    @cached_property
     def _lora_A(self) -> Tensor:
-        return self.hypernetwork.lora_A().to(self.dtype)
+        return self._exact_A.to(self.dtype)
 
     @torch.no_grad()
     def solve(self, documents: Sequence[Statistics]) -> Tensor:
@@ -79,7 +84,7 @@ class AdapterWriter:
         Returns:
             The pairs, and their `lora_alpha`.
         """
-        A, B = self.hypernetwork.lora_A(), B[:, 0]
+        A, B = self._exact_A, B[:, 0]
         importance = A.norm(dim=-1, keepdim=True)  # [L, r, 1]
         importance[:, : self.config.rank] *= MEMORY_IMPORTANCE
         rows = importance * B

@@ -108,7 +108,8 @@ class DividedDocuments:
 
     def __iter__(self) -> Iterator[DocumentPart]:
         """Iterate over the parts."""
-        passages = ((record, passage) for record, tokens in self.documents for passage in tokens)
-        for number, (record, passage) in enumerate(passages, start=1):
+        documents = enumerate(self.documents, start=1)
+        passages = ((number, record, passage) for number, (record, tokens) in documents for passage in tokens)
+        for passage_number, (number, record, passage) in enumerate(passages, start=1):
             for (text, _), adapter in zip(passage.clauses, self.solve(record, passage), strict=True):
-                yield DocumentPart(record.name, number, text, adapter)
+                yield DocumentPart(record.name, number, passage_number, text, adapter)

@@ -1,7 +1,7 @@
 """Turn documents into an adapter with the associative hypernetwork; documents are added, replaced and removed exactly.
 
 The work is done by other modules: encoding documents (`document_encoder`), word overlap (`relevance`), locating answers
-(`answer_finder`), focusing (`focus`), writing adapters (`adapter_writer`) and dividing them (`divider`).
+(`located_answers`), focusing (`focus`), writing adapters (`adapter_writer`) and dividing them (`divider`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,82 +35,22 @@ from lorify.hypernets.associative.document_memory import (
 )
 from lorify.hypernets.associative.memory import TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, check_base
-from lorify.hypernets.associative.questions.answer_finder import (
-    AnswerFinder,
-    EncodedDocument,
-    TokenScores,
-    find_new_answers,
-    find_spans,
-)
+from lorify.hypernets.associative.outer_products import isotropic_keys
 from lorify.hypernets.associative.questions.focus import (
     FOCUS_TOKENS,
     Background,
     BackgroundCache,
     FocusSolver,
-    earlier_answers,
     focus_factors,
-    largest_probabilities,
     prefer_latest,
 )
-from lorify.hypernets.associative.questions.table_keys import row_shares
+from lorify.hypernets.associative.questions.located_answers import AnswerLocator, LocatedAnswer
 from lorify.hypernets.associative.token_cache import DEFAULT_LIMITS, CachedTokens, CacheLimits, choose_tokens
-from lorify.hypernets.evidence import AnswerSpan, PreparedAdapter, TokenEvidence
+from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
 from lorify.hypernets.internalizer import Keep, RebuildableInternalizer, not_rebuildable, written_by
 from lorify.hypernets.relevance import Relevance
 
 _log = logging.getLogger(__name__)
-MIN_ANSWER_PROBABILITY = 0.6
-"""A question without word overlap is relevant if a token belongs to its answer with a higher probability than this."""
-
-
-class _Answer(NamedTuple):
-    """The documents of an adapter, and where they answer a question."""
-
-    documents: Sequence[DocumentMemory]
-    scores: Sequence[TokenScores]
-    """Scores of the tokens of each document with cached tokens."""
-    overlaps: Sequence[float]
-    """Share of the question's word weight in each document with cached tokens."""
-
-    @property
-    def probabilities(self) -> list[Tensor]:
-        return [document.belongs for document in self.scores]
-
-    @property
-    def is_certain(self) -> bool:
-        return max(largest_probabilities(self.probabilities)) > MIN_ANSWER_PROBABILITY
-
-    @property
-    def knows_all_tokens(self) -> bool:
-        return all(document.tokens is not None for document in self.documents)
-
-    def evidence(self, adapter: Adapter) -> list[TokenEvidence]:
-        documents = zip(adapter.provenance.documents, self.documents, strict=True)
-        cached = [(record.name, memory.tokens) for record, memory in documents if memory.tokens is not None]
-        found = zip(cached, self.scores, self.overlaps, self._spans(), strict=True)
-        return [
-            TokenEvidence(
-                name,
-                tokens.ids.tolist(),
-                tokens.per_token(scores.belongs.cpu()),
-                overlap,
-                None if span is None else _followed_by(tokens, span),
-            )
-            for (name, tokens), scores, overlap, span in found
-        ]
-
-    def _spans(self) -> list[AnswerSpan | None]:
-        """The most likely answer in each document; None in those before the latest one that answers the question."""
-        earlier = earlier_answers(self.probabilities, self.overlaps)
-        kept = [i for i in range(len(self.scores)) if i not in earlier]
-        found = dict(zip(kept, find_spans([self.scores[i] for i in kept]), strict=True))
-        return [found.get(i) for i in range(len(self.scores))]
-
-
-def _followed_by(tokens: CachedTokens, span: AnswerSpan) -> AnswerSpan:
-    """The tokens that those of a span of the memory stand for."""
-    begin, last = tokens.followed_by(span.begin), tokens.followed_by(span.end - 1)
-    return AnswerSpan(begin, last + 1, span.probability)
 
 
 @dataclass(frozen=True)
@@ -215,7 +154,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         prepared: list[PreparedAdapter] = []
         for i, adapter in enumerate(adapters):
             answer = answers.get(i)
-            evidence = None if answer is None else answer.evidence(adapter)
+            evidence = None if answer is None else answer.evidence(adapter.provenance.documents)
             if not is_on[i] and not (answer is not None and answer.is_certain):
                 prepared.append(PreparedAdapter(None, evidence))
             elif focus and answer is not None and (answer.knows_all_tokens or answer.is_certain):
@@ -228,7 +167,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     def locate(self, adapter: Adapter, question: str) -> list[TokenEvidence]:
         """Find where the documents of an adapter answer a question; see `DocumentInternalizer.locate`."""
         answer = self._find_answers({0: (adapter, question)}).get(0)
-        return [] if answer is None else answer.evidence(adapter)
+        return [] if answer is None else answer.evidence(adapter.provenance.documents)
 
     @property
     def divider(self) -> ClauseDivider | None:
@@ -245,6 +184,12 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
             self.documents_of,
             partial(written_by, self),
         )
+
+    @property
+    def write_outer_products(self) -> Callable[[Adapter], Adapter]:
+        """What rewrites its adapters as scaled sums of outer products; see `isotropic_keys`."""
+        # With isotropic keys the solve is a division, and the adapter is written as always.
+        return lambda adapter: self.add(isotropic_keys(adapter), [])
 
     def encode_document(
         self, context: Context, report: Callable[[int], None] | None, cancel: CancelToken | None
@@ -274,6 +219,12 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     @cached_property
     def _encoder(self) -> DocumentEncoder:
         return DocumentEncoder(self.base, self.config, self.hypernetwork, self.limits)
+
+    @cached_property
+    def _locator(self) -> AnswerLocator | None:
+        if self.hypernetwork.reader is None or self.relevance is None:
+            return None
+        return AnswerLocator(self.base, self.config, self.hypernetwork, self.relevance)
 
     @cached_property
     def _writer(self) -> AdapterWriter:
@@ -319,41 +270,19 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
             return True
         return self.relevance.is_relevant(question, stored_words(adapter))
 
-    def _find_answers(self, pairs: Mapping[int, tuple[Adapter, str]]) -> dict[int, _Answer]:
+    def _find_answers(self, pairs: Mapping[int, tuple[Adapter, str]]) -> dict[int, LocatedAnswer]:
         """Locate the answers of questions in the documents of their adapters, where that is possible."""
-        if self.hypernetwork.reader is None or self.relevance is None:
+        if self._locator is None:
             return {}
-        documents = {i: self._load_documents(a) for i, (a, question) in pairs.items() if question and self.made(a)}
-        encoded = {
-            i: [EncodedDocument(d.tokens.document, d.tokens.words) for d in own if d.tokens is not None]
-            for i, own in documents.items()
-        }
-        chosen = [i for i, own in encoded.items() if own]
-        if not chosen:
-            return {}
-        bf16 = self.base.dtype == torch.bfloat16
-        finder = AnswerFinder(self.base, self.config, self.hypernetwork, self.relevance, bf16)
-        found = find_new_answers(finder, [pairs[i][1] for i in chosen], [encoded[i] for i in chosen])
-        answers: dict[int, _Answer] = {}
-        for i, scores in zip(chosen, found, strict=True):
-            cached = [document for document in documents[i] if document.tokens is not None]
-            scores = [
-                self._without_other_rows(pairs[i][1], document.tokens, each)
-                for document, each in zip(cached, scores, strict=True)
-                if document.tokens is not None
-            ]
-            overlaps = [self.relevance.score(pairs[i][1], document.words) for document in cached]
-            answers[i] = _Answer(documents[i], scores, overlaps)
-        return answers
+        return self._locator.find(
+            {
+                i: (question, self._load_documents(adapter))
+                for i, (adapter, question) in pairs.items()
+                if question and self.made(adapter)
+            }
+        )
 
-    def _without_other_rows(self, question: str, tokens: CachedTokens, scores: TokenScores) -> TokenScores:
-        """The scores of a document without those of rows of tables that a question is not about."""
-        shares = row_shares(question, tokens.ids.tolist(), self.base.decode_text)
-        if shares is None:
-            return scores
-        return scores.reduced(tokens.per_memory_token(shares).to(scores.belongs.device))
-
-    def _focus(self, adapter: Adapter, answer: _Answer) -> Adapter:
+    def _focus(self, adapter: Adapter, answer: LocatedAnswer) -> Adapter:
         """Rebuild an adapter from the tokens that answer a question, when its weights are first needed."""
         # An answer in the documents' own words needs none.
         weights = self._writer.weights_of(SolvedOnce(lambda: self._solve_focused(adapter, answer)))
@@ -362,14 +291,14 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         return self._add_refinement(weights, adapter, answer.documents)
 
     @torch.no_grad()
-    def _solve_focused(self, adapter: Adapter, answer: _Answer) -> Tensor:
+    def _solve_focused(self, adapter: Adapter, answer: LocatedAnswer) -> Tensor:
         """Solve for `B [L, 1, r, d]` of the tokens that answer a question."""
         memory, factors = self._choose_tokens(answer)
         background = self._background(adapter, answer.documents)
         # One by one: a batch of solves is no faster on a CPU, and takes the memory of all.
         return self._solver.write(background, memory, factors)
 
-    def _choose_tokens(self, answer: _Answer) -> tuple[TokenMemory, Tensor]:
+    def _choose_tokens(self, answer: LocatedAnswer) -> tuple[TokenMemory, Tensor]:
         """Tokens with the largest factors `[L, 1, t, ...]`, and their factors `[1, t]`."""
         cached = [document.tokens for document in answer.documents if document.tokens is not None]
         factors = focus_factors(prefer_latest(answer.probabilities, answer.overlaps))

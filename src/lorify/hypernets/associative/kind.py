@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from lorify.base.model import BaseLM
+from lorify.hypernets.associative.document_memory import kept_of
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.checkpoint import LoadedHypernetwork
@@ -50,4 +51,5 @@ ASSOCIATIVE = HypernetworkKind(
     build=AssociativeHypernetwork,
     load_internalizer=_load_internalizer,
     store=_store,
+    kept_of=kept_of,
 )

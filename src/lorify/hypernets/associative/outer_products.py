@@ -9,23 +9,21 @@ from torch import Tensor
 
 from lorify.adapters import Adapter
 from lorify.hypernets.associative.document_memory import DocumentMemory, upper_triangle, without_tokens
-from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 
 
-def write_outer_products(internalizer: AssociativeInternalizer, adapter: Adapter) -> Adapter:
-    """Rewrite an adapter with `B = s M / (tr(S) / r + lambda)` in place of `s (S + lambda)^-1 M`.
+def isotropic_keys(adapter: Adapter) -> Adapter:
+    """Replace the statistics of an adapter's keys by isotropic ones with the same trace, and drop its tokens.
 
-    The form of Generative Adapter (arXiv 2411.05877). The hypernetwork was not trained for it.
+    An adapter that is written from them is `B = s M / (tr(S) / r + lambda)` in place of `s (S + lambda)^-1 M`: the form
+    of Generative Adapter (arXiv 2411.05877). The hypernetwork was not trained for it.
 
     Args:
-        internalizer: the hypernetwork that made the adapter.
-        adapter: an adapter with statistics.
+        adapter: an adapter with the statistics of an associative hypernetwork.
     """
     bare = without_tokens(adapter)
-    # With an isotropic S the solve is a division, and the adapter is written as always.
     memories = [DocumentMemory.from_stored(stored, torch.device("cpu")) for stored in bare.statistics or ()]
     isotropic = tuple(replace(memory, S_upper=upper_triangle(_isotropic(memory.S))).to_stored() for memory in memories)
-    return internalizer.add(replace(bare, statistics=isotropic), [])
+    return replace(bare, statistics=isotropic)
 
 
 def _isotropic(S: Tensor) -> Tensor:

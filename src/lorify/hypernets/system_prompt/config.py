@@ -53,10 +53,20 @@ class SystemMessageConfig(BaseModel):
         return self.written_layer + 1
 
     def overwritten_layers(self, num_layers: int) -> range:
-        """Blocks in which keys and values of slots are overwritten, those above the gate; the base has `num_layers`."""
-        return range(self.marked_layer + 2, num_layers)
+        """Blocks in which keys and values of slots are overwritten; the base has `num_layers`."""
+        return overwritten_layers(self.written_layer, num_layers)
 
     @property
     def scaling(self) -> float:
         """Scaling of the shared LoRA."""
         return lora_scaling(self.lora_alpha, self.rank, use_rslora=self.use_rslora)
+
+
+def overwritten_layers(written_layer: int, num_layers: int) -> range:
+    """Return the blocks in which keys and values of slots are overwritten: those above the gate, if there are any.
+
+    Args:
+        written_layer: block after which the description replaces the system message; two above it is the gate.
+        num_layers: blocks of the base.
+    """
+    return range(written_layer + 3, num_layers)

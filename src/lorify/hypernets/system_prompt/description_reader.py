@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +35,23 @@ _PUNCTUATION_IN_QUOTES = re.compile(r'"([^"]*[^\w\s"])"')
 _ENDING_IN_QUOTES = re.compile(r'"([a-z][^"]*[^\w\s"]) "')
 
 
+@dataclass(frozen=True)
+class TokenizedDescription:
+    """A description in tokens.
+
+    Attributes:
+        text: the description.
+        tokens: its tokens, and fillers after them if it has fewer than there are slots for tokens.
+        positions: positions of those that get a slot.
+        is_long: whether it has too many tokens for the slots, so that it is read whole.
+    """
+
+    text: str
+    tokens: Sequence[int]
+    positions: Sequence[int]
+    is_long: bool
+
+
 class DescriptionReader:
     """Encodes descriptions for a `SystemMessageHypernetwork`."""
 
@@ -43,18 +61,21 @@ class DescriptionReader:
         self._commonness = {token: position for position, token in enumerate(config.common_tokens)}
         self._default_states = self._states([config.chat_start])[0, : config.num_slots]  # [k, d]
 
-    @torch.no_grad()
     def read(self, descriptions: Sequence[str]) -> EncodedDescriptions:
         """Encode descriptions.
 
         Raises:
             ContextError: if one is empty or too long for the embedder.
         """
-        embeddings = self.encoder.encode(list(descriptions)).to(self._default_states)
-        kept = [self._kept(description) for description in descriptions]
-        positions = [own for _, own in kept]
-        states = self._states([[self.config.chat_start[0], *tokens] for tokens, _ in kept])
-        of_tokens = torch.stack([states[row, own] for row, own in enumerate(positions)])  # [n, k - m, d]
+        return self.read_tokenized([self.tokenize(description) for description in descriptions])
+
+    @torch.no_grad()
+    def read_tokenized(self, descriptions: Sequence[TokenizedDescription]) -> EncodedDescriptions:
+        """Encode descriptions that `tokenize` gave; see `read`."""
+        embeddings = self.encoder.encode([each.text for each in descriptions]).to(self._default_states)
+        states = self._states([[self.config.chat_start[0], *each.tokens] for each in descriptions])
+        of_tokens = torch.stack([states[row, list(each.positions)] for row, each in enumerate(descriptions)])
+        # of_tokens: [n, k - m, d]
         return EncodedDescriptions(of_tokens, F.normalize(embeddings, dim=-1), self._default_states)
 
     @property
@@ -63,7 +84,9 @@ class DescriptionReader:
         return self.config.num_slots - self.config.embedded_slots
 
     @torch.no_grad()
-    def read_whole(self, description: str, soft: Tensor, shared: LoraBatch, layers: Sequence[int]) -> KeyValues:
+    def read_whole(
+        self, description: TokenizedDescription, soft: Tensor, shared: LoraBatch, layers: Sequence[int]
+    ) -> KeyValues:
         """Read a description of any length, then soft tokens, and keep keys and values for each slot.
 
         Args:
@@ -72,25 +95,21 @@ class DescriptionReader:
             shared: the updates that are the same for all tasks.
             layers: indices of the blocks.
         """
-        tokens, positions = self._kept(description)
-        soft_start = FIRST_SLOT + len(tokens)
-        row = [self.config.chat_start[0], *tokens, *[self.config.filler] * len(soft)]
+        soft_start = FIRST_SLOT + len(description.tokens)
+        row = [self.config.chat_start[0], *description.tokens, *[self.config.filler] * len(soft)]
         ids = torch.tensor([row], device=self.base.device)
         with self.base.activation_hooks.replaced_states(self.config.written_layer + 1, soft_start, soft):
             seen = self.base.activations(ids, None, layers=layers, module=KEY_MODULE, lora=shared).inputs
-        at = [*(FIRST_SLOT + position for position in positions), *range(soft_start, len(row))]
+        at = [*(FIRST_SLOT + position for position in description.positions), *range(soft_start, len(row))]
         return key_values_of(self.base, {layer: seen[layer][0, at] for layer in layers}, layers, shared)
 
-    def is_long(self, description: str) -> bool:
-        """Whether a description has too many tokens for its slots, so that it is read whole."""
-        return len(self.tokens(description)) > LONG_FACTOR * self.num_kept
-
-    def _kept(self, description: str) -> tuple[list[int], list[int]]:
-        """The tokens of a description, at least as many as have a slot, and the positions of those that get one."""
+    def tokenize(self, description: str) -> TokenizedDescription:
+        """Tokenize a description, and choose the tokens that get a slot."""
         tokens = self.tokens(description)
         filled = [*tokens, *[self.config.filler] * (self.num_kept - len(tokens))]
         missing = range(len(tokens), len(filled))
-        return filled, [*self.important_positions(tokens, self.num_kept), *missing]
+        positions = [*self.important_positions(tokens, self.num_kept), *missing]
+        return TokenizedDescription(description, filled, positions, len(tokens) > LONG_FACTOR * self.num_kept)
 
     def tokens(self, description: str) -> list[int]:
         """Tokenize a description, with separate tokens for quotes and what they enclose."""

@@ -122,20 +122,6 @@ class KeyValueWriter:
         return {**self.gate.updates(marked_layer), **overwritten}
 
 
-def stack_updates(*batches: Mapping[tuple[int, str], LoraTensors]) -> dict[tuple[int, str], LoraTensors]:
-    """Add updates of one row each; where two adapt the same layer, their ranks are stacked."""
-    stacked: dict[tuple[int, str], LoraTensors] = {}
-    for batch in batches:
-        for key, tensors in batch.items():
-            below = stacked.get(key)
-            stacked[key] = (
-                tensors
-                if below is None
-                else LoraTensors(torch.cat([below.A, tensors.A]), torch.cat([below.B, tensors.B], dim=1))
-            )
-    return stacked
-
-
 @torch.no_grad()
 def key_values_of(base: BaseLM, inputs: Mapping[int, Tensor], layers: Sequence[int], lora: LoraBatch) -> KeyValues:
     """Compute keys and values.
@@ -193,24 +179,51 @@ def load_writer(folder: Path, digest: str, config: SystemMessageConfig, base: Ba
         raise HypernetworkError(f"{path} was made for other weights than those beside it; delete it, or train again")
     if (mismatch := find_mismatch(_empty_parts(config, base), parts)) is not None:
         raise HypernetworkError(f"{path} is damaged ({mismatch}); fetch it again, or delete it")
+    lowest, highest = (int(neuron) for neuron in parts["neurons"].aminmax())
+    if lowest < 0 or highest >= config.written_size:
+        raise HypernetworkError(
+            f"{path} is damaged (it has neurons {lowest} to {highest}, expected 0 to {config.written_size - 1}); "
+            "fetch it again, or delete it"
+        )
     parts = {name: tensor.to(base.device) for name, tensor in parts.items()}
-    neurons = parts["neurons"].long().clamp(0, config.written_size - 1)
-    gate = SlotGate(parts["slot_A"], parts["marks"], parts["gate_A"], neurons, parts["amplified"])
+    gate = SlotGate(parts["slot_A"], parts["marks"], parts["gate_A"], parts["neurons"].long(), parts["amplified"])
     return KeyValueWriter(gate, parts["A"], KeyValues(parts["keys"], parts["values"]))
 
 
 def _empty_parts(config: SystemMessageConfig, base: BaseLM) -> dict[str, Tensor]:
     """Tensors without data, of the shapes that the file has."""
-    s, d, b = config.num_slots, config.hidden_size, len(config.overwritten_layers(base.num_layers))
     keys, values = (base.linear(base.num_layers - 1, module).out_features for module in (KEY_MODULE, VALUE_MODULE))
-    shapes = {
-        "slot_A": (s, config.written_size),
-        "marks": (s, d),
-        "gate_A": (s + 1, d),
-        "neurons": (s,),
-        "amplified": (s, d),
-        "A": (b, s, d),
-        "keys": (b, s, keys),
-        "values": (b, s, values),
-    }
+    shapes = writer_shapes(
+        config.num_slots,
+        num_neurons=config.written_size,
+        hidden_size=config.hidden_size,
+        num_blocks=len(config.overwritten_layers(base.num_layers)),
+        keys_size=keys,
+        values_size=values,
+    )
     return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+
+
+def writer_shapes(
+    num_slots: int, *, num_neurons: int, hidden_size: int, num_blocks: int, keys_size: int, values_size: int
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a writer's tensors, by their names in its file.
+
+    Args:
+        num_slots: s.
+        num_neurons: f.
+        hidden_size: d.
+        num_blocks: b.
+        keys_size: h of keys.
+        values_size: h of values.
+    """
+    return {
+        "slot_A": (num_slots, num_neurons),
+        "marks": (num_slots, hidden_size),
+        "gate_A": (num_slots + 1, hidden_size),
+        "neurons": (num_slots,),
+        "amplified": (num_slots, hidden_size),
+        "A": (num_blocks, num_slots, hidden_size),
+        "keys": (num_blocks, num_slots, keys_size),
+        "values": (num_blocks, num_slots, values_size),
+    }

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lorify.base.activations import Activations
-from lorify.base.lora import LoraBatch, LoraTensors
+from lorify.base.lora import LoraBatch, LoraTensors, stack_updates
 from lorify.base.model import BaseLM
 from lorify.base.precision import widest_float
 from lorify.hypernets.system_prompt.description_reader import FIRST_SLOT, DescriptionReader
@@ -26,7 +26,6 @@ from lorify.hypernets.system_prompt.key_values import (
     KeyValueWriter,
     SlotGate,
     key_values_of,
-    stack_updates,
 )
 from lorify.hypernets.system_prompt.network import SystemMessageHypernetwork
 from lorify.hypernets.system_prompt.slots import FIXED_WEIGHT, fit_slots, fit_to_moments
@@ -238,8 +237,9 @@ class _Solver:
     def _error(self, writer: KeyValueWriter) -> float:
         """Relative error of the keys and values that the slots of a description get, in the worst block."""
         description = max(self.chats[0].descriptions, key=len)
-        soft = self.hypernetwork.soft_states(self.reader.read([description]))[0]
-        wanted = self.reader.read_whole(description, soft, self.shared, self.above)
+        tokenized = self.reader.tokenize(description)
+        soft = self.hypernetwork.soft_states(self.reader.read_tokenized([tokenized]))[0]
+        wanted = self.reader.read_whole(tokenized, soft, self.shared, self.above)
         updates = stack_updates(self.shared, writer.updates(self.marked_layer, wanted))
         actual = key_values_of(self.base, self._slot_inputs(updates), self.above, updates)
         errors = [

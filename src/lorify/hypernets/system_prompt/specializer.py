@@ -8,14 +8,14 @@ from typing import ClassVar
 
 from lorify.adapters import LoraPair
 from lorify.adapters.adapter import Key
-from lorify.base.lora import LoraTensors
+from lorify.base.lora import LoraTensors, stack_updates
 from lorify.base.model import BaseLM
 from lorify.contexts.descriptions import load_description_encoder
 from lorify.hypernets.checkpoint import LoadedHypernetwork
 from lorify.hypernets.specializer import EncoderSpecializer
 from lorify.hypernets.system_prompt.config import SystemMessageConfig
 from lorify.hypernets.system_prompt.description_reader import DescriptionReader
-from lorify.hypernets.system_prompt.key_values import KeyValueWriter, load_writer, stack_updates
+from lorify.hypernets.system_prompt.key_values import KeyValueWriter, load_writer
 from lorify.hypernets.system_prompt.network import WRITTEN_MODULE, SystemMessageHypernetwork
 
 
@@ -45,13 +45,14 @@ class SystemMessageSpecializer(EncoderSpecializer):
         return {key: self._pair(tensors) for key, tensors in self.hypernetwork.shared_updates().items()}
 
     def _generate(self, description: str) -> dict[Key, LoraPair]:
-        read = self._reader.read([description])
-        if self.writer is None or not self._reader.is_long(description):
+        tokenized = self._reader.tokenize(description)
+        read = self._reader.read_tokenized([tokenized])
+        if self.writer is None or not tokenized.is_long:
             key = self.config.written_layer, WRITTEN_MODULE
             return {key: self._pair(self.hypernetwork.write(read)), **self._shared}
         soft = self.hypernetwork.soft_states(read)[0]
         shared, layers = self.hypernetwork.shared_updates(), self.config.overwritten_layers(self.base.num_layers)
-        wanted = self._reader.read_whole(description, soft, shared, layers)
+        wanted = self._reader.read_whole(tokenized, soft, shared, layers)
         written = self.writer.updates(self.config.marked_layer, wanted)
         stacked = stack_updates({key: shared[key] for key in written if key in shared}, written)
         return {**self._shared, **{key: self._pair(tensors) for key, tensors in stacked.items()}}

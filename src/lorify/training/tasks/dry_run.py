@@ -128,7 +128,7 @@ def dry_run_reconstruction(config: ReconstructionTrainingConfig) -> DryRun:
     return estimate_from_cost(config, base, network.num_parameters, replace(cost, peak_bytes=cost.peak_bytes + library))
 
 
-def estimate_from_cost(config: TrainingConfig, base: MetaModel, trained: int, cost: Cost) -> DryRun:
+def estimate_from_cost(config: TrainingConfig, base: MetaModel, trained: int, cost: Cost, *, frozen: int = 0) -> DryRun:
     """Put together the estimate of a run from the cost of a batch.
 
     Args:
@@ -136,6 +136,7 @@ def estimate_from_cost(config: TrainingConfig, base: MetaModel, trained: int, co
         base: its base.
         trained: parameters that are trained.
         cost: of a batch.
+        frozen: parameters of the hypernetwork that are not trained.
     """
     return estimate_run(
         config,
@@ -143,6 +144,7 @@ def estimate_from_cost(config: TrainingConfig, base: MetaModel, trained: int, co
         trained=trained,
         activation_bytes=cost.peak_bytes,
         batch_flops=cost.flops,
+        frozen_parameters=frozen,
     )
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from lorify.contexts.description_encoder_files import BASE_EMBEDDER
+from lorify.errors import ConfigError
+from lorify.hypernets.system_prompt.config import overwritten_layers
+from lorify.hypernets.system_prompt.key_values import KEY_MODULE, VALUE_MODULE, writer_shapes
+from lorify.hypernets.system_prompt.network import WRITTEN_MODULE
 from lorify.hypernets.system_prompt.training_config import SystemMessageTrainingConfig
 from lorify.training.dry_run import DryRun
+from lorify.training.engine.meta_base import MetaModel
 from lorify.training.tasks.dry_run import (
     ANSWER_SHARE,
     count_lora_parameters,
@@ -18,13 +24,16 @@ from lorify.training.tasks.dry_run import (
 
 DESCRIPTION_TOKENS = 20
 """Usual length of a description."""
+NUM_SLOTS = 20
+"""Usual length of a system message in tokens; the base's own is known to its tokenizer alone."""
 
 
 def dry_run_system_message(config: SystemMessageTrainingConfig, *, answer_share: float = ANSWER_SHARE) -> DryRun:
     """Estimate the parameters, memory and time of a run.
 
     Of the block that descriptions are written into only the output needs a gradient, so it is counted as a block below
-    the adapted ones.
+    the adapted ones. What is solved in closed form counts as weights that are not trained; the time that this takes is
+    not estimated.
 
     Args:
         config: the run.
@@ -44,4 +53,24 @@ def dry_run_system_message(config: SystemMessageTrainingConfig, *, answer_share:
     read_blocks = settings.written_layer + 1 + len(base.blocks) * (settings.embedder == BASE_EMBEDDER)
     reading = base.block_flops(read_blocks, shape.rows * DESCRIPTION_TOKENS)
     trained = count_lora_parameters(shape) + soft_tokens
-    return estimate_from_cost(config, base, trained, replace(cost, flops=cost.flops + reading))
+    cost = replace(cost, flops=cost.flops + reading)
+    return estimate_from_cost(config, base, trained, cost, frozen=_count_solved(base, settings.written_layer))
+
+
+def _count_solved(base: MetaModel, written_layer: int) -> int:
+    """Count the numbers that are solved for: the rows for the slots, and the writer of keys and values."""
+    (written,) = base.adapted_modules((WRITTEN_MODULE,))
+    rows = NUM_SLOTS * written.in_features
+    try:
+        keys, values = base.adapted_modules((KEY_MODULE, VALUE_MODULE))
+    except ConfigError:  # a base with other attention has no such writer
+        return rows
+    shapes = writer_shapes(
+        NUM_SLOTS,
+        num_neurons=written.in_features,
+        hidden_size=written.out_features,
+        num_blocks=len(overwritten_layers(written_layer, len(base.blocks))),
+        keys_size=keys.out_features,
+        values_size=values.out_features,
+    )
+    return rows + sum(map(math.prod, shapes.values()))

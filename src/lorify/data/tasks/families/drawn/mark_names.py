@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
+from lorify.data.number_words import NUMBER_WORDS
 from lorify.data.tables import load_table
 
 T = TypeVar("T")
 Pair = tuple[str, str]
 """Left and right mark."""
-
-_NUMERALS = {1: "one", 2: "two", 3: "three"}
 
 
 @cache
@@ -59,7 +58,7 @@ def draw_sign(rng: random.Random, marks: Mapping[str, Sequence[str]] | None = No
         marks: the signs to draw from; by default all but brackets.
     """
     (mark, name), times = draw_named(rng, marks or signs()), rng.choice((1, 1, 2, 3))
-    return mark * times, f"{_NUMERALS[times]} {name if times == 1 else plural(name)}"
+    return mark * times, f"{NUMBER_WORDS[times]} {name if times == 1 else plural(name)}"
 
 
 def draw_enclosing_marks(rng: random.Random, *, allow_brackets: bool) -> tuple[str, str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from lorify.data.tasks import words
+from lorify.data.number_words import NUMBER_WORDS
 from lorify.data.tasks.spec import DrawInstance, TaskSpec, form_templates, noun_phrase_templates
 
 
@@ -81,7 +81,7 @@ def number_forms_tasks() -> list[TaskSpec]:
 
 
 def _number_word(number: int) -> str:
-    return words.NUMBER_WORDS[number]
+    return NUMBER_WORDS[number]
 
 
 def _draw_number_word(rng: random.Random) -> tuple[str, str]:

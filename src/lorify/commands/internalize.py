@@ -94,8 +94,8 @@ def internalize(
     Images need a hypernetwork that reads images. With --study, the adapter answers questions about its documents'
     sentences, and the answers are fitted into the weights that exports contain. With --refine, it is trained further
     by gradient descent on sentences of the documents; documents can then no longer be added to it or removed from it.
-    SECONDS do not include reading the documents, making the adapter and --check. They are exceeded only if the first two
-    questions take longer. With --check, the adapter's fidelity is saved with it: the share of statements in the
+    SECONDS do not include reading the documents, making the adapter and --check. They are exceeded only if the first
+    two questions take longer. With --check, the adapter's fidelity is saved with it: the share of statements in the
     documents that it answers correctly.
 
     Example: lorify internalize handbook.pdf -o handbook-adapter --check

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lorify.answering.quotes.opening_hours import find_opening_hours
+from lorify.answering.quotes.opening_hours import asks_for_another_day, find_opening_hours
+from lorify.answering.quotes.spans import asks_for_verdict, asks_for_words
 
 LINES = """# Bath of Quell
 Monday: closed
@@ -76,3 +77,17 @@ def test_the_line_of_the_weekday_answers(question, text, expected):
 )
 def test_other_questions_and_documents_without_such_hours_get_no_answer(question, text):
     assert answer(question, text) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "is_verdict"),
+    [("Is it open on Tuesday?\nAnd on Monday?", True), ("When does it close?\nAnd on Sunday?", False)],
+)
+def test_a_follow_up_about_another_day_asks_in_the_form_of_the_question_before_it(question, is_verdict):
+    assert asks_for_another_day(question)
+    assert (asks_for_verdict(question), asks_for_words(question)) == (is_verdict, not is_verdict)
+
+
+@pytest.mark.parametrize("question", ["And on Monday?", "Who is it?\nAnd on Monday?", "Is it open?\nWhy?", ""])
+def test_other_follow_ups_ask_for_no_other_day(question):
+    assert not asks_for_another_day(question)

@@ -97,6 +97,13 @@ def may_ask_for_hours(question: str) -> bool:
     return _ABOUT_HOURS.search(question) is not None
 
 
+def asks_for_another_day(question: str) -> bool:
+    """Return whether the last line of a question asks the line before it about another weekday: `And on Monday?`."""
+    *before, last = question.strip().split("\n")
+    is_short = _ASKED_DAY.search(last) is not None and not may_ask_for_hours(last)
+    return is_short and bool(before) and may_ask_for_hours(before[-1])
+
+
 def find_opening_hours(question: str, text: str) -> StatedAnswer | None:
     """Find what a document says about the opening hours of a weekday.
 
@@ -128,7 +135,7 @@ def _asked(question: str) -> str:
     """The question that is asked; `And on Monday?` asks the question before it again."""
     *before, last = [line.strip() for line in question.strip().split("\n")] or [""]
     day = _ASKED_DAY.search(last)
-    if before and day is not None and _ABOUT_HOURS.search(last) is None and _ABOUT_HOURS.search(before[-1]):
+    if day is not None and asks_for_another_day(question):
         return _ASKED_DAY.sub(day[0].rstrip("."), before[-1])
     return last_sentence(last)
 

@@ -17,7 +17,12 @@ from typing import NamedTuple
 from lorify.answering.quotes.cells import find_cell
 from lorify.answering.quotes.defined_terms import with_defined_names
 from lorify.answering.quotes.headers import find_header
-from lorify.answering.quotes.opening_hours import StatedAnswer, find_opening_hours, may_ask_for_hours
+from lorify.answering.quotes.opening_hours import (
+    StatedAnswer,
+    asks_for_another_day,
+    find_opening_hours,
+    may_ask_for_hours,
+)
 from lorify.answering.quotes.sections import Section, find_section
 from lorify.answering.quotes.verdicts import find_verdict
 from lorify.answering.quotes.whole_words import whole_words
@@ -68,6 +73,8 @@ _POLITE = re.compile(r"\b(?:tell|know|say|show|explain|remember)\b", re.IGNORECA
 
 def asks_for_words(question: str) -> bool:
     """Return whether words of a document may answer a question: not one for yes or no, and not a request to write."""
+    if asks_for_another_day(question):
+        question = question.strip().rpartition("\n")[0]
     last = last_sentence(question)
     found = _WH_WORD.search(last)
     if found is None or not (last.endswith("?") or found.start() == 0):
@@ -76,7 +83,12 @@ def asks_for_words(question: str) -> bool:
 
 
 def asks_for_verdict(question: str) -> bool:
-    """Return whether a question asks for yes or no."""
+    """Return whether a question asks for yes or no.
+
+    `And on Monday?` asks for what the question before it asked for.
+    """
+    if asks_for_another_day(question):
+        question = question.strip().rpartition("\n")[0]
     last = last_sentence(question)
     return last.endswith("?") and _YES_OR_NO.match(last) is not None and not asks_for_words(question)
 

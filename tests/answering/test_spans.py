@@ -242,6 +242,44 @@ def test_of_a_long_document_the_passages_around_the_readers_findings_are_read():
     assert all("word700" in text or "word10 " in text for _, text in extractor.pairs)
 
 
+def test_a_passage_ends_with_a_whole_sentence():
+    sentences = [f"Room {number} is booked on {number % 28 + 1} June 2026 at noon." for number in range(40)]
+    text = "\n".join(sentences)
+    ids = [ord(character) for character in text]
+    extractor = StandInExtractor("Room")
+    evidence = TokenEvidence("rooms", ids, torch.full((len(ids),), 0.5))
+    find_spans([AskedDocuments("Which room is booked?", [evidence])], lambda ids: "".join(map(chr, ids)), extractor)
+    read = [line for _, passage in extractor.pairs for line in passage.split("\n")]
+    assert len(read) > 10 and set(read) <= set(sentences)
+
+
+def test_a_question_for_a_person_is_not_answered_with_the_thing_it_names():
+    text = 'A contract with Holm Ltd ("the Contractor"). The Contractor cleans the old gas boiler.'
+    ids = [ord(character) for character in text]
+    evidence = TokenEvidence("contract", ids, torch.full((len(ids),), 0.5))
+
+    asked = AskedDocuments("Who cleans the boiler?", [evidence])
+
+    def answer(extractor: StandInExtractor) -> FoundSpan | None:
+        return find_spans([asked], lambda ids: "".join(map(chr, ids)), extractor)[0].span
+
+    named = StandInExtractor("Holm Ltd")
+    assert answer(StandInExtractor("gas boiler")) is None
+    assert answer(named) == FoundSpan("Holm Ltd", 0.9)
+    assert named.pairs[0][1].endswith("Holm Ltd cleans the old gas boiler.")
+
+
+def test_a_cell_and_an_opening_hour_need_no_extractor_to_find_words():
+    text = "Bath\nMonday: closed\nTuesday: 9:00-17:00\nsize: S; price: 3 euros.\nsize: L; price: 5 euros."
+    ids = [ord(character) for character in text]
+    evidence = TokenEvidence("bath", ids, torch.full((len(ids),), 0.1))
+    extractor = StandInExtractor("nothing")
+    asked = [AskedDocuments(each, [evidence]) for each in ("Is it open on Monday?", "What is the price of size L?")]
+    found = find_spans(asked, lambda ids: "".join(map(chr, ids)), extractor)
+    assert [each.span and each.span.text for each in found] == ["No", "5 euros"]
+    assert all(each.span and each.span.is_certain for each in found) and not extractor.pairs
+
+
 def test_a_question_that_refers_back_is_read_with_the_turns_before_it():
     model, extractor = extracting("Ada Holm")
     alone = "Who is the owner of the mill?"

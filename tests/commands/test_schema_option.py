@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lorify.cli import app
+from lorify.commands.schema_option import generation_options
 
 SCHEMA = {"type": "object", "properties": {"height": {"type": "integer"}}, "required": ["height"]}
 
@@ -44,3 +45,8 @@ def test_a_bad_schema_is_refused(tmp_path: Path, asked: list[str], content: str 
     result = CliRunner().invoke(app, [*asked, "--schema", str(path)])
     assert result.exit_code == 2
     assert message in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_an_answer_in_json_may_be_longer_unless_a_limit_is_given() -> None:
+    assert generation_options(None, SCHEMA).max_new_tokens > generation_options(None, None).max_new_tokens
+    assert generation_options(7, SCHEMA).max_new_tokens == generation_options(7, None).max_new_tokens == 7

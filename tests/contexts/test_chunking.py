@@ -67,3 +67,12 @@ def test_the_time_to_split_grows_with_the_text_only(unit: str) -> None:
     started = time.process_time()
     assert "".join(split_into_sentences(text)) == (text if unit.strip() else "")
     assert time.process_time() - started < 10
+
+
+def test_abbreviations_in_the_middle_of_a_line_do_not_end_a_sentence():
+    text = "Model: K3; Max. head: 4 m; Min. 2 bar. It takes 5 min. Then it stops."
+    assert list(split_into_sentences(text)) == [
+        "Model: K3; Max. head: 4 m; Min. 2 bar.",
+        " It takes 5 min.",
+        " Then it stops.",
+    ]

@@ -22,6 +22,7 @@ from lorify.answering.quotes import (
 )
 from lorify.answering.sources import find_source
 from lorify.base.model import BaseLM
+from lorify.data.answers import normalize_answer
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.evidence import TokenEvidence
 from lorify.hypernets.internalizer import DocumentInternalizer
@@ -78,7 +79,7 @@ class QuotePlanner:
             return list(plans)
         planned = list(plans)
         asked: dict[int, AskedDocuments] = {}
-        min_words: dict[int, float] = {}
+        kinds: dict[int, QuoteKind] = {}
         for i, plan in enumerate(plans):
             request = plan.request
             if request is None or not request.is_quotable or request.adapters.is_empty:
@@ -88,12 +89,12 @@ class QuotePlanner:
                 planned[i] = self._quoted(plan, request, kind, self._internalizer)
                 if kind.min_words is None or not asks_for_words(request.question):
                     continue
-                min_words[i] = kind.min_words
+                kinds[i] = kind
             if plan.is_on and _may_have_span(request, self._internalizer):
                 asked[i] = _asked(request, evidence[i])
         for i, found in zip(asked, self.find_spans(list(asked.values())), strict=True):
             quote = None if found.span is None else self._quote_of(found.span, evidence[i])
-            if i in min_words and planned[i].quote and (quote is None or quote.probability < min_words[i]):
+            if i in kinds and _is_kept(planned[i].quote, kinds[i], quote):
                 continue
             ids = () if quote is None else tuple(self._base.encode_text(quote.text))
             planned[i] = replace(plans[i], stated=found.stated, quote=quote, quote_ids=ids)
@@ -141,6 +142,18 @@ class QuotePlanner:
         ids = tuple(self._base.encode_text(quote.text))
         on = request.adapters if plan.adapters.is_empty else plan.adapters
         return replace(plan, adapters=on, evidence=tuple(evidence), quote=quote, quote_ids=ids)
+
+
+def _is_kept(known: Quote | None, kind: QuoteKind, words: Quote | None) -> bool:
+    """Whether a quote of a kind is a better answer than words that the extractor or the reader finds."""
+    if known is None or words is None or words.is_certain:
+        return known is not None and words is None
+    is_unlikely = kind.min_words is None or words.probability < kind.min_words
+    return is_unlikely or (kind.is_whole and _words(words.text) <= _words(known.text))
+
+
+def _words(text: str) -> set[str]:
+    return set(normalize_answer(text).split())
 
 
 def _asked(request: AnswerRequest, evidence: Sequence[TokenEvidence]) -> AskedDocuments:

@@ -10,7 +10,6 @@ import typer
 from lorify.commands.chat import chat_with
 from lorify.commands.options import (
     DOCUMENTS_HELP,
-    MAX_TOKENS,
     AllSources,
     Base,
     Choices,
@@ -76,7 +75,7 @@ def ask(
     base: Base = None,
     hypernetwork: Hypernetwork = None,
     task_hypernetwork: TaskHypernetwork = None,
-    max_tokens: MaxTokens = MAX_TOKENS,
+    max_tokens: MaxTokens = None,
     schema: Schema = None,
     as_json: Json = False,
 ) -> None:

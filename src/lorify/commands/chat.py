@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lorify.commands.options import (
-    MAX_TOKENS,
     AllSources,
     Base,
     Choices,
@@ -63,7 +62,7 @@ def chat(
     grounded: Grounded = False,
     base: Base = None,
     hypernetwork: Hypernetwork = None,
-    max_tokens: MaxTokens = MAX_TOKENS,
+    max_tokens: MaxTokens = None,
     schema: Schema = None,
     as_json: Json = False,
 ) -> None:

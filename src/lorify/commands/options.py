@@ -82,7 +82,17 @@ Choices = Annotated[
         help="Possible answer; give at least two. The most probable one is the answer.",
     ),
 ]
-MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")]
+MAX_TOKENS = 128
+MAX_JSON_TOKENS = 512
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--max-tokens",
+        min=1,
+        help=f"Longest answer, in tokens; by default {MAX_TOKENS}, or {MAX_JSON_TOKENS} for JSON.",
+        show_default=False,
+    ),
+]
 Sources = Annotated[
     bool, typer.Option("--sources", help="Quote the sentence of the document that each answer was taken from.")
 ]
@@ -114,8 +124,6 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")
 AdapterOutput = Annotated[
     Path, typer.Option("--output", "-o", help="Folder to write; an adapter that is there is replaced.")
 ]
-
-MAX_TOKENS = 128
 
 
 def load_model(base: str | None, hypernetwork: Path | None = None, *, task_hypernetwork: Path | None = None) -> Lorify:

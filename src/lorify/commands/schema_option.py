@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lorify.commands.options import MAX_JSON_TOKENS, MAX_TOKENS
 from lorify.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ def read_schema(path: Path | None) -> Mapping[str, Any] | None:
     return schema
 
 
-def generation_options(max_tokens: int, schema: Mapping[str, Any] | None) -> GenerationOptions:
-    """Return the options of an answer with a length limit, and a schema if there is one."""
+def generation_options(max_tokens: int | None, schema: Mapping[str, Any] | None) -> GenerationOptions:
+    """Return the options of an answer with a length limit (None: the default), and a schema if there is one."""
     from lorify.base.constraints import json_constraint
     from lorify.base.decoding.sampling import GenerationOptions
 
-    return GenerationOptions(max_tokens, constraint=None if schema is None else json_constraint(schema))
+    limit = max_tokens or (MAX_TOKENS if schema is None else MAX_JSON_TOKENS)
+    return GenerationOptions(limit, constraint=None if schema is None else json_constraint(schema))

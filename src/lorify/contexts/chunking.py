@@ -21,6 +21,12 @@ _BOUNDARY = re.compile(r"(?<=[.!?…])[\"'”’)\]]*(?=\s)|(?<=[。！？])|(?=
 _NO_END = re.compile(
     r"(?:\b(?:[A-Z]|Dr|Mr|Mrs|Ms|Prof|St|Sr|Jr|No|Nos|Fig|Figs|Eq|vs|etc|approx|ca|cf|e\.g|i\.e|al|vol|pp?)\.)$"
 )
+# Nor after these before a word in lower case or a number: `Max. head: 4 m`. Elsewhere they may end a sentence.
+_ABBREVIATION = re.compile(
+    r"\b(?:max|min|incl|excl|avg|est|tel|ext|temp|diam|dept|ref|qty|art|pos|nr|op|opt|spec|std|tot|wt|vol)\.$",
+    re.IGNORECASE,
+)
+_CONTINUES = re.compile(r"[ \t]+[a-z\d(]")
 _LONGEST_NO_END = 16
 _NOT_BLANK = re.compile(r"\S")
 
@@ -64,11 +70,18 @@ def split_into_sentences(text: str) -> Iterator[str]:
         # Not more than the end of a piece is searched: where sentences do not end, pieces grow.
         if _NOT_BLANK.search(text, blank_end, end) is None:
             blank_end = end
-        elif not _NO_END.search(text, max(start, end - _LONGEST_NO_END), end):
+        elif not _is_abbreviation(text, max(start, end - _LONGEST_NO_END), end):
             yield text[start:end]
             start = blank_end = end
     if text[start:].strip():
         yield text[start:]
+
+
+def _is_abbreviation(text: str, begin: int, end: int) -> bool:
+    """Whether the word before a mark is abbreviated, so that its sentence goes on."""
+    if _NO_END.search(text, begin, end) is not None:
+        return True
+    return _CONTINUES.match(text, end) is not None and _ABBREVIATION.search(text, begin, end) is not None
 
 
 def _place(sentences: list[list[int]], chunk: list[int], chunk_tokens: int) -> Iterator[list[int]]:

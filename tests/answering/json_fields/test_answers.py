@@ -72,3 +72,8 @@ def test_a_chat_is_streamed_with_the_same_values(model: Lorify, flat: Adapter):
 def test_without_an_adapter_the_base_writes_the_json(model: Lorify):
     schema = {"type": "object", "properties": {"rent": {"type": "integer"}}, "required": ["rent"]}
     assert isinstance(json.loads(model.ask("What is the rent?", schema=schema, max_new_tokens=20))["rent"], int)
+
+
+def test_fields_that_the_schema_does_not_name_are_not_written(model: Lorify, flat: Adapter):
+    schema = {"type": "object", "properties": {"rent": {"type": "integer"}}, "required": ["rent"]}
+    assert json.loads(model.ask("What is the rent of the flat?", flat, schema=schema)) == {"rent": 1980}

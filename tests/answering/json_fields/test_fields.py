@@ -120,3 +120,27 @@ def test_schemas_that_refer_to_themselves_end():
 def test_questions_for_fields_are_made_of_their_names(name: str, schema: dict, asked: str, question: str):
     (field,) = find_fields({"type": "object", "properties": {name: schema}})
     assert question in field_questions(field, asked, is_only=True)
+
+
+def test_a_filled_object_has_no_other_properties_unless_the_schema_says_so(tokens):
+    schema = {"type": "object", "properties": {"years": {"type": "integer"}}, "required": ["years"]}
+    filled = json_constraint(fill_fields(schema, {("years",): 5}))
+    checker = ValueChecker(filled, tokens)
+    assert checker.accepts({"years": 5}) and not checker.accepts({"years": 5, "months": 60})
+    opened = json_constraint(fill_fields({**schema, "additionalProperties": True}, {("years",): 5}))
+    assert ValueChecker(opened, tokens).accepts({"years": 5, "months": 60})
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "question"),
+    [
+        ("sent_on", "string", "When was it sent?"),
+        ("liable_for_damage", "boolean", "Is it liable for damage?"),
+        ("closed_on_monday", "boolean", "Is it closed on monday?"),
+        ("second_cluster_approved", "boolean", "Is the second cluster approved?"),
+        ("pets_allowed", "boolean", "Are pets allowed?"),
+    ],
+)
+def test_a_name_becomes_a_question_in_english(name, kind, question):
+    (field,) = find_fields({"type": "object", "properties": {name: {"type": kind}}})
+    assert field_questions(field, "Extract it.", is_only=False)[0] == question

@@ -76,3 +76,17 @@ def test_values_have_the_type_of_their_field():
     assert value("Ada, Ben and Cy", type="array", items={"type": "string"}) == ["Ada", "Ben", "Cy"]
     assert value("4, 5 and 6", type="array", items={"type": "integer"}) == [4, 5, 6]
     assert value("four, some", type="array", items={"type": "integer"}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("max_temperature", "2 to 110 °C", 110),
+        ("minimum_load", "from 5 kg to 20 kg", 5),
+        ("temperature", "2 to 110 °C", None),
+        ("min_or_max", "2 to 110 °C", None),
+    ],
+)
+def test_the_end_of_a_range_that_a_field_names_is_its_value(name, text, expected):
+    (field,) = find_fields({"type": "object", "properties": {name: {"type": "integer"}}})
+    assert read_value(field, text) == expected

@@ -21,6 +21,9 @@ Subject: to change."""
         ("Who is the message to?", "Bert Ost <bert@mill.example>"),
         ("What is the subject?", "Re: The new wheel"),
         ("what is the subject of the mail", "Re: The new wheel"),
+        ("What is the sender email?", "Ada Holm <ada@mill.example>"),
+        ("What is the recipient's address?", "Bert Ost <bert@mill.example>"),
+        ("When was it sent?", "Mon, 2 Mar 2026 08:15:00 +0100"),
         ("When was the email sent?", "Mon, 2 Mar 2026 08:15:00 +0100"),
     ],
 )

@@ -94,3 +94,21 @@ def test_a_list_about_something_else_is_not_given():
     assert (
         quote("Which languages do the guides speak?", evidence("- apples\n- pears\n\nThe guides know a lot.")) is None
     )
+
+
+TASKS = "# Minutes\n\nTasks\n- Ada: order the oats (3 May)\n- Bo: mend the roof (9 May)\n- Cy: call the bank (2 June)\n"
+CLAUSES = """1. The tenant airs the cellar every Tuesday and Friday after the market has closed.
+2. The tenant pays 900 euros a month, which are due on the third working day of it.
+3. The tenant insures the house and is liable for damage up to fifty thousand euros.
+"""
+
+
+def test_of_fields_the_one_that_the_question_names_is_given():
+    assert quote("What are the tasks?", evidence(TASKS, "Ada")) == (
+        "Ada: order the oats (3 May), Bo: mend the roof (9 May) and Cy: call the bank (2 June)"
+    )
+    assert quote("What are the tasks of Bo?", evidence(TASKS, "Bo")) == "mend the roof (9 May)"
+
+
+def test_numbered_paragraphs_are_no_answer_because_one_of_them_has_it():
+    assert quote("On which days is the cellar aired?", evidence(CLAUSES, "Tuesday")) is None

@@ -90,3 +90,28 @@ def test_a_reply_after_the_question_decides_before_other_words(reply):
     assert verdict("Is the shop open?", f"Is the shop open?\n{reply}\nThe shop opens at nine.", reply) == "No"
     yes = reply.replace("No", "Yes")
     assert verdict("Is the shop open?", f"Is the shop open?\n{yes}\nThe shop is not open.", yes) == "Yes"
+
+
+OFFICE = """Ink is included; paper is charged separately. The request for a second desk was rejected.
+Membership is free for residents; others pay 9 euros. Dogs are not permitted, except guide dogs.
+The program runs on Linux and on Haiku.
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Is paper included?", "No"),
+        ("Is ink included?", "Yes"),
+        ("Was the second desk approved?", "No"),
+        ("Was the second desk rejected?", "Yes"),
+        ("Do residents have to pay?", "No"),
+        ("Is membership free for residents?", "Yes"),
+        ("Are guide dogs permitted?", "Yes"),
+        ("Are dogs permitted?", "No"),
+        ("Does the program run on Plan9?", "No"),
+        ("Does the program run on Haiku?", "Yes"),
+    ],
+)
+def test_opposite_words_exceptions_and_other_names_decide(question, answer):
+    assert verdict(question, OFFICE, "Ink is") == answer

@@ -110,3 +110,15 @@ def test_a_label_is_left_out_if_the_question_has_it():
     text = "- E-mail: help@brolax.example"
     assert quoted(text, "E-mail: help@brolax", "What is the e-mail address?") == "help@brolax.example"
     assert quoted("Lorify: the manual", "Lorify: the manual", "What is the title?") == "Lorify: the manual"
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "question", "whole"),
+    [
+        ("It is every Tuesday and Friday at six.", "Tuesday", "On which days is it?", "Tuesday and Friday"),
+        ("It is every Tuesday and Friday at six.", "Tuesday", "On which day is it first?", "Tuesday"),
+        ("Made by Sauber & Hell in Linz.", "Sauber", "Who made it?", "Sauber & Hell"),
+    ],
+)
+def test_days_and_names_that_are_joined_belong_together(text, words, question, whole):
+    assert quoted(text, words, question) == whole

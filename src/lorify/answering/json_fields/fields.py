@@ -68,6 +68,9 @@ def fill_fields(
         schema: the schema.
         values: the value of each field that is known.
         missing: fields to leave out of their objects.
+
+    Returns:
+        The schema. Objects with such fields have no properties that it does not name, unless it says what these are.
     """
     return _filled(schema, schema, (), values, frozenset(missing))
 
@@ -101,7 +104,9 @@ def _filled(
     filled = {known[len(path)] for known in values if len(known) > len(path) and known[: len(path)] == path}
     required = [name for name in kept if name in filled or name in resolved.get("required", ())]
     shared = {name: root[name] for name in ("$defs", "definitions") if not path and name in root}
-    rest = {"additionalProperties": False} if missing else {}
+    # A small base would go on with properties that nobody asked for.
+    is_open = any(name in resolved for name in ("additionalProperties", "patternProperties", "minProperties"))
+    rest = {} if is_open and not missing else {"additionalProperties": False}
     return {**shared, **resolved, **rest, "properties": kept, "required": required}
 
 

@@ -30,7 +30,9 @@ MIN_REQUIRED_PROBABILITY = 0.05
 """Minimum for fields that must have a value, where the base would write one of its own."""
 
 CLEAR_PROBABILITY = 0.9
-"""The answer to a question counts if it is stated with this probability, without asking in other words."""
+"""The answer to a question counts if it is stated with this probability, without asking in other words.
+
+Where it is hardly the right one, questions of another form are asked all the same."""
 
 WriteAnswers = Callable[[Sequence[AnswerRequest], int], Sequence[str]]
 """Answers requests, with so many tokens at most."""
@@ -106,7 +108,7 @@ class JsonFieldPlanner:
         asked = [
             _AskedField(field, _requests(request, field, len(fields)), self._base.grammar_tokens) for field in fields
         ]
-        found = self._find(asked, is_relevant=plan.is_on)
+        found = self._find(request, asked, is_relevant=plan.is_on)
         if not found and not plan.is_on:
             return plan
         unknown = [each for each in asked if each.field.path not in found]
@@ -116,29 +118,30 @@ class JsonFieldPlanner:
         required = [each for each in unknown if not (each.field.may_be_null or each.field.may_be_missing)]
         values |= self._written(request, required)
         constraint = _constraint(fill_fields(request.schema, values, missing))
-        return plan if constraint is None else replace(plan, constraint=constraint, quote=None, quote_ids=())
+        if constraint is None:
+            return plan
+        # An instruction such as "Extract the data." need not share a word with the documents that answer its fields.
+        on = plan.adapters if plan.is_on else request.adapters
+        return replace(plan, adapters=on, constraint=constraint, quote=None, quote_ids=())
 
-    def _find(self, asked: Sequence[_AskedField], *, is_relevant: bool) -> dict[Path, _Found]:
+    def _find(self, request: AnswerRequest, asked: Sequence[_AskedField], *, is_relevant: bool) -> dict[Path, _Found]:
         """The values that words of the documents give, for fields that they state with enough certainty."""
         found: dict[Path, _Found] = {}
+        likely: dict[Path, _Found] = {}  # what is found if the documents turn out to be what the request is about
         left = [(each, each.requests) for each in asked]
         # Of a field's questions the first that is clearly answered counts: "Who is the address?" has an answer too.
         while left:
             planned = self._plan_quotes([requests[0] for _, requests in left])
             for (each, _), (plan, documents) in zip(left, planned, strict=True):
-                path = each.field.path
                 new = self._read(each, plan, documents)
-                min_stated, min_probability = _minima(each.field, is_relevant=is_relevant)
-                is_better = new is not None and (path not in found or new.probability > found[path].probability)
-                if new and is_better and new.stated >= min_stated and new.probability >= min_probability:
-                    found[path] = new
+                _keep(found, each.field, new, is_relevant=is_relevant)
+                _keep(likely, each.field, new, is_relevant=True)
             left = [
                 (each, requests[1:])
                 for each, requests in left
-                if len(requests) > 1
-                and (each.field.path not in found or found[each.field.path].stated < CLEAR_PROBABILITY)
+                if len(requests) > 1 and not _is_clear(found.get(each.field.path), request, requests[1])
             ]
-        return found
+        return likely if 2 * len(found) >= len(asked) else found
 
     def _read(self, asked: _AskedField, plan: AnswerPlan, documents: Sequence[TokenEvidence]) -> _Found | None:
         """The value of a field that the documents give to one of its questions; None if there is none."""
@@ -192,6 +195,25 @@ def _requests(request: AnswerRequest, field: JsonField, num_fields: int) -> list
         )
         for question in field_questions(field, request.question, is_only=num_fields == 1)
     ]
+
+
+def _is_clear(found: _Found | None, request: AnswerRequest, following: AnswerRequest) -> bool:
+    """Whether a value is so certain that the following question is not asked.
+
+    The same question in the context of the user's instruction is only asked for what does not seem to be stated.
+    """
+    if found is None or found.stated < CLEAR_PROBABILITY:
+        return False
+    return found.probability >= MIN_PROBABILITY or following.question.startswith(request.question)
+
+
+def _keep(found: dict[Path, _Found], field: JsonField, new: _Found | None, *, is_relevant: bool) -> None:
+    """Keep a value that is certain enough, and more likely than the one that is known."""
+    min_stated, min_probability = _minima(field, is_relevant=is_relevant)
+    known = found.get(field.path)
+    is_better = new is not None and (known is None or new.probability > known.probability)
+    if new and is_better and new.stated >= min_stated and new.probability >= min_probability:
+        found[field.path] = new
 
 
 def _minima(field: JsonField, *, is_relevant: bool) -> tuple[float, float]:

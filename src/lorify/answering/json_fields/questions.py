@@ -14,6 +14,12 @@ _PERSON = re.compile(
     r"(?:\w+(?:er|or|ist|ian|ant|ent|ee|man|woman|person)|contact|guest|spouse|wife|husband|landlord|chair|host|boss|head)$"
 )
 _PARTICIPLE = re.compile(r"(?:ed|able|ible|free|en)$")
+_STATE = re.compile(
+    r"(?:\w+(?:ed|able|ible)|open|liable|valid|due|free|subject) (?:to|for|on|in|at|with|by|from|of|under) .+"
+)
+_EVENT = re.compile(
+    r"(?P<participle>(?:\w+ed|sent|made|built|bought|sold|paid|held|given|written|begun|done)) (?:on|at)"
+)
 _PLURAL = re.compile(r"(?:[^s]s|people|children|men|women)$")
 
 
@@ -63,6 +69,9 @@ def _named(field: JsonField) -> list[str]:
         return [_flag_question(words)]
     if field.kind == "array":
         return [f"What are the {words}?"]
+    event = _EVENT.fullmatch(words)
+    if event is not None:
+        return [f"When was it {event['participle']}?"]
     questions = [f"What is the {words}?"]
     if field.kind in ("integer", "number"):
         return [*questions, f"How many {words} are there?"] if _PLURAL.search(words) else questions
@@ -82,9 +91,11 @@ def _flag_question(words: str) -> str:
             return f"Does it {verb[:-1]} {rest}?"
         subject = "it" if verb in ("is", "was", "does", "can") else "they"
         return f"{verb.capitalize()} {subject} {rest}?"
+    if _STATE.fullmatch(words):
+        return f"Is it {words}?"
     *subject, last = words.split()
     if subject and _PARTICIPLE.search(last):
-        return f"{'Are' if _PLURAL.search(subject[-1]) else 'Is'} {words}?"
+        return f"Are {words}?" if _PLURAL.search(subject[-1]) else f"Is the {words}?"
     return f"Is it {words}?" if _PARTICIPLE.search(last) else f"Is there {_with_article(words)}?"
 
 

@@ -18,6 +18,12 @@ _DIGITS = re.compile(
 _GROUPS = re.compile(r"(?<=\d)[,’' ](?=\d{3}(?!\d))")
 _BEFORE_NUMBER = re.compile(r"[^\w]*(?:(?:about|around|only|at least|at most|up to|over|under|[A-Z]{2,3})\W+)?$")
 _RANGE = re.compile(r"\s*(?:to|-|–|or|and)\s*\d", re.IGNORECASE)
+_WHOLE_RANGE = re.compile(
+    r"\W*(?:(?:from|between)\s+)?(?P<low>[-−]?\d[\d.,]*\s?[^\d\s]*?)\s*(?:\bto\b|\band\b|-|–)\s*(?P<high>[-−]?\d[\d.,]*[^\d]*)",
+    re.IGNORECASE,
+)
+_LOWEST = re.compile(r"\b(?:min|minimum|minimal|lowest|least|smallest|shortest|from)\b")
+_HIGHEST = re.compile(r"\b(?:max|maximum|maximal|highest|most|largest|longest|up to)\b")
 _MONTH = re.compile(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b\.?", re.IGNORECASE)
 _YEAR = re.compile(r"\b[12]\d{3}\b")
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
@@ -77,13 +83,21 @@ def _scalar(text: str, kind: str, schema: Mapping[str, Any], words: str) -> Json
         verdict = re.match(r"(yes|no)\b", text, re.IGNORECASE)
         return None if verdict is None else verdict[1].lower() == "yes"
     if kind in ("integer", "number"):
-        number = read_number(text, is_year="year" in words.split())
+        number = read_number(_end_of_range(text, words), is_year="year" in words.split())
         if number is None or (kind == "integer" and number != int(number)):
             return None
         return int(number) if number == int(number) else number
     if "enum" in schema:
         return _option(text, schema["enum"])
     return read_date(text) if schema.get("format") == "date" else text
+
+
+def _end_of_range(text: str, words: str) -> str:
+    """The end of a range that a field asks for, such as `110 °C` of `2 to 110 °C` for `max temperature`."""
+    found = _WHOLE_RANGE.fullmatch(text)
+    if found is None or bool(_LOWEST.search(words)) == bool(_HIGHEST.search(words)):
+        return text
+    return found["low"] if _LOWEST.search(words) else found["high"]
 
 
 def read_number(text: str, *, is_year: bool = False) -> float | None:

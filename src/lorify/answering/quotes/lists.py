@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from statistics import median_low
 
 from lorify.answering.quotes.item_lists import ItemList, find_item_lists, is_no
 from lorify.answering.quotes.words import content_words
@@ -15,6 +16,10 @@ MIN_PROBABILITY = 0.5
 """An enumeration in a sentence is the answer if the reader locates it there with this probability."""
 MIN_SCORE = 0.6
 """Share of the question's words in the title of a list, and the reader's probability, together."""
+MAX_PHRASE_WORDS = 9
+"""The items of a list are paragraphs if most have more words."""
+MIN_TITLE_SHARE = 0.3
+"""Such a list is only the answer if its title has this share of the question's words."""
 _NOT_A_NOUN = r"(?:does|is|was|has|of|are|were|do|did|can|will|this|one|address|class|boss|bus)\b"
 _PLURAL = rf"(?:(?!{_NOT_A_NOUN})\w{{3,}}s|people|men|women|children)\b"
 # Of other words after it, a noun cannot be told from a verb: `Which bus stops at the mill?`
@@ -47,6 +52,7 @@ _NEED_WORDS = content_words("need require bring pack buy")
 _NEED_TITLES = content_words(
     "ingredients requirements required prerequisites materials supplies tools equipment shopping parts"
 )
+_LABEL = re.compile(r"(?P<label>[^:;.!?]{1,40}): +(?P<value>\S.*)")
 _NOT = re.compile(r"\b(?:not|no|never|without)\b|n't\b", re.IGNORECASE)
 
 
@@ -94,15 +100,26 @@ def _score(found: ItemList, weights: Mapping[str, float]) -> float:
     title = content_words(found.title)
     if title & _NEED_TITLES:
         title |= _NEED_WORDS
-    return min(1.0, sum(weights.get(word, 0.0) for word in title)) + found.best.probability
+    share = min(1.0, sum(weights.get(word, 0.0) for word in title))
+    # An answer in one of several paragraphs with numbers does not make all of them the answer.
+    has_paragraphs = median_low([len(item.split()) for item in found.items]) > MAX_PHRASE_WORDS
+    return share if has_paragraphs and share < MIN_TITLE_SHARE else share + found.best.probability
 
 
 def _select(found: ItemList, words: set[str], *, is_negated: bool) -> list[str]:
-    """The items of a list, of a table only the rows that fulfil a condition that the question names."""
+    """The items of a list.
+
+    Of a table they are only those in rows that fulfil a condition that the question names, and of a list of fields
+    (`Ada: the oats`) the one whose name the question has.
+    """
     for name in found.cells[0] if found.cells else ():
         says_no = [is_no(row[name]) for row in found.cells]
         if any(says_no) and content_words(name) & words:
             return [item for item, no in zip(found.items, says_no, strict=True) if no == is_negated]
+    labels = [_LABEL.match(item) for item in found.items]
+    own = [label for label in labels if label is not None and content_words(label["label"]) <= words]
+    if len(own) == 1 and all(labels):
+        return [own[0]["value"]]
     return list(found.items)
 
 

@@ -54,12 +54,14 @@ class QuoteKind(NamedTuple):
             themselves, or find out whether they say something.
         min_words: words that the extractor or the reader finds are quoted instead of such a quote if their probability
             is at least this, or if there is no such quote; None: never.
+        is_whole: whether such a quote is also kept if these words are only a part of it, such as an item of a list.
     """
 
     asks: Callable[[str], bool]
     find: Callable[[str, Sentences], Found | None]
     if_relevant: bool
     min_words: float | None = None
+    is_whole: bool = False
 
 
 KINDS = (
@@ -67,7 +69,7 @@ KINDS = (
     QuoteKind(asks_for_topic, find_topic, if_relevant=False),
     QuoteKind(asks_for_reason, find_reason, if_relevant=True, min_words=0.1),
     QuoteKind(offers_choices, find_choice, if_relevant=True, min_words=0.2),
-    QuoteKind(asks_for_list, find_list, if_relevant=True, min_words=0.3),
+    QuoteKind(asks_for_list, find_list, if_relevant=True, min_words=0.3, is_whole=True),
 )
 """The first kind that fits counts."""
 

@@ -11,14 +11,24 @@ import heapq
 import re
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 from typing import NamedTuple
 
+from lorify.answering.quotes.cells import find_cell
+from lorify.answering.quotes.defined_terms import with_defined_names
 from lorify.answering.quotes.headers import find_header
+from lorify.answering.quotes.opening_hours import (
+    StatedAnswer,
+    asks_for_another_day,
+    find_opening_hours,
+    may_ask_for_hours,
+)
 from lorify.answering.quotes.sections import Section, find_section
 from lorify.answering.quotes.verdicts import find_verdict
 from lorify.answering.quotes.whole_words import whole_words
-from lorify.answering.quotes.words import last_sentence
+from lorify.answering.quotes.words import content_words, last_sentence
 from lorify.base.token_texts import Decode, token_texts
+from lorify.contexts.chunking import split_into_sentences
 from lorify.data.answers import contains_answer
 from lorify.extraction.extractor import ExtractedWords, Extractor
 from lorify.hypernets.associative.questions.table_keys import without_other_rows
@@ -57,11 +67,14 @@ _PROFESSION = re.compile(
     r"\b(?P<what>what) (?P<verb>is|was|does|did) (?P<person>he|she)(?P<do> do(?: for a living)?)?\?$", re.IGNORECASE
 )
 _POSSESSIVES = {"he": "his", "she": "her"}
+_WHO = re.compile(r"\W*(?:and )?who\b", re.IGNORECASE)
 _POLITE = re.compile(r"\b(?:tell|know|say|show|explain|remember)\b", re.IGNORECASE)
 
 
 def asks_for_words(question: str) -> bool:
     """Return whether words of a document may answer a question: not one for yes or no, and not a request to write."""
+    if asks_for_another_day(question):
+        question = question.strip().rpartition("\n")[0]
     last = last_sentence(question)
     found = _WH_WORD.search(last)
     if found is None or not (last.endswith("?") or found.start() == 0):
@@ -70,7 +83,12 @@ def asks_for_words(question: str) -> bool:
 
 
 def asks_for_verdict(question: str) -> bool:
-    """Return whether a question asks for yes or no."""
+    """Return whether a question asks for yes or no.
+
+    `And on Monday?` asks for what the question before it asked for.
+    """
+    if asks_for_another_day(question):
+        question = question.strip().rpartition("\n")[0]
     last = last_sentence(question)
     return last.endswith("?") and _YES_OR_NO.match(last) is not None and not asks_for_words(question)
 
@@ -212,19 +230,34 @@ def _quoted(text: str, begin: int, end: int, question: str) -> str:
     if _REST_OF_QUESTION.match(text, end):
         return ""
     begin, end = whole_words(text, begin, end, question)
-    return " ".join(text[begin:end].split())
+    words = " ".join(text[begin:end].split())
+    return "" if _is_asked_thing(words, question) else words
+
+
+def _is_asked_thing(words: str, question: str) -> bool:
+    """Whether words name the thing that a question for a person has already: `gas boiler` is not who services it."""
+    last = words.split()[-1:]
+    is_thing = bool(last) and last[0].islower()
+    return is_thing and bool(_WHO.match(question)) and content_words(last[0]) <= content_words(question)
 
 
 def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Decode) -> list[Finding]:
     """Find answers by reading each question together with the passages that the reader points to."""
-    passages = [_section_or_passages(each.question, _passages(each.question, each.documents, decode)) for each in asked]
+    stated = [find_stated(each.question, each.documents, decode) for each in asked]
+    passages = [
+        [] if found else _section_or_passages(each.question, _passages(each.question, each.documents, decode))
+        for each, found in zip(asked, stated, strict=True)
+    ]
     each_passage = [(each, passage) for each, own in zip(asked, passages, strict=True) for passage in own]
     pairs = [
         (ask_for_profession(each.question_in_chat or each.question), passage.text) for each, passage in each_passage
     ]
     words = iter(extractor.find(pairs, [_short(each.given) for each, _ in each_passage]))
     findings: list[Finding] = []
-    for question, own in zip(asked, passages, strict=True):
+    for question, own, known in zip(asked, passages, stated, strict=True):
+        if known is not None:
+            findings.append(Finding(FoundSpan(known.text, 1.0, known.sentence, is_certain=True), 1.0))
+            continue
         read = partial(_answer, question.question)
         # A passage alone does not know of the others, but the reader has seen them all.
         found = [
@@ -238,6 +271,24 @@ def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Deco
             span = None
         findings.append(Finding(span, max((stated for _, stated in found), default=None)))
     return findings
+
+
+def find_stated(question: str, documents: Sequence[TokenEvidence], decode: Decode) -> StatedAnswer | None:
+    """Find the cell of a table, or what is said about opening hours, that a question asks for.
+
+    Args:
+        question: the question.
+        documents: the documents.
+        decode: token ids -> text.
+
+    Returns:
+        What the latest document that has it states; None if there is none.
+    """
+    if not (asks_for_words(question) or may_ask_for_hours(question)):
+        return None
+    texts = (decode(document.ids) for document in reversed(documents))
+    found = (find_opening_hours(question, text) or find_cell(question, text) for text in texts)
+    return next((each for each in found if each is not None), None)
 
 
 def _answer(question: str, passage: _Passage, found: ExtractedWords) -> tuple[FoundSpan, float]:
@@ -298,18 +349,42 @@ def _passages(question: str, documents: Sequence[TokenEvidence], decode: Decode)
     Rows of tables that the question is not about are left out.
     """
     earlier = superseded_documents([each.best for each in documents], [each.overlap for each in documents])
-    passages: list[tuple[float, int, Sequence[int]]] = []
+    passages: list[tuple[float, int, range]] = []
     for number, document in enumerate(documents):
         last = max(1, len(document.ids) - PASSAGE_OVERLAP)
         for start in range(0, last if number not in earlier else 0, PASSAGE_TOKENS - PASSAGE_OVERLAP):
-            part = slice(start, start + PASSAGE_TOKENS)
-            if len(ids := document.ids[part]):
-                passages.append((document.probabilities[part].max().item(), number, ids))
+            part = range(start, min(start + PASSAGE_TOKENS, len(document.ids)))
+            if part:
+                passages.append((document.probabilities[part.start : part.stop].max().item(), number, part))
     chosen = heapq.nlargest(MAX_PASSAGES, passages, key=lambda passage: passage[0])
     best = max((probability for probability, *_ in chosen), default=0.0)
     texts = {
-        number: iter(without_other_rows(question, decode(documents[number].ids), [decode(ids) for ids in parts]))
+        number: iter(without_other_rows(question, decode(documents[number].ids), texts))
         for number in {number for _, number, _ in chosen}
-        for parts in [[ids for _, own, ids in chosen if own == number]]
+        for texts in [
+            [_whole_sentences(documents[number].ids, part, decode) for _, own, part in chosen if own == number]
+        ]
     }
-    return [_Passage(next(texts[number]), probability / best if best else 1.0) for probability, number, _ in chosen]
+    named = _WHO.match(last_sentence(question)) is not None
+    return [
+        _Passage(
+            with_defined_names(text, decode(documents[number].ids), question) if named else text,
+            probability / best if best else 1.0,
+        )
+        for probability, number, _ in chosen
+        for text in [next(texts[number])]
+    ]
+
+
+def _whole_sentences(ids: Sequence[int], part: range, decode: Decode) -> str:
+    """The text of a part of a document, with the rest of its first and its last sentence if they are not too long."""
+    begin = max(0, part.start - NEIGHBOUR_TOKENS)
+    text = decode(ids[begin : part.stop + NEIGHBOUR_TOKENS])
+    first = len(decode(ids[begin : part.start])) if part.start else 0
+    last = len(decode(ids[begin : part.stop]))
+    bounds = [0, *accumulate(map(len, split_into_sentences(text)))]
+    begins = bounds if begin == 0 else bounds[1:]
+    ends = bounds if part.stop + NEIGHBOUR_TOKENS >= len(ids) else bounds[:-1]
+    first = max((bound for bound in begins if bound <= first), default=first)
+    last = min((bound for bound in ends if bound >= last), default=last)
+    return text[first:last].strip("\n")

@@ -29,7 +29,8 @@ _OPEN, _CLOSED = content_words("open"), content_words("closed")
 _DECIDED = re.compile(r"(?:A(?:nswer)?[:.]\s*)?[*_]*(yes|no)\b(?=\W*$|\s*[,.;:!–—-](?!\s*\d))", re.IGNORECASE)
 _NEGATION = re.compile(
     r"\b(?:no(?! (?:later|more|less|fewer|earlier|matter|doubt)\b|\.? ?\d)|not(?! (?:only|just|least|later)\b)|never|"
-    r"none|nobody|nothing(?! but\b)|neither|nor|cannot|refuse[sd]?|lacks?|fails?|failed)\b|n['’]t\b",
+    r"none|nobody|nothing(?! but\b)|neither|nor|cannot|"
+    r"refuse[sd]?|rejected|declined|denied|turned down|lacks?|fails?|failed)\b|n['’]t\b",
     re.IGNORECASE,
 )
 _EXCLUSION = re.compile(
@@ -38,8 +39,18 @@ _EXCLUSION = re.compile(
     re.IGNORECASE,
 )
 _ASKED_EXCLUSION = re.compile(
-    r"\b(?:forbidden|prohibited|banned|excluded|unavailable|closed|not (?:allowed|permitted|possible))\b", re.IGNORECASE
+    r"\b(?:forbidden|prohibited|banned|excluded|unavailable|closed|rejected|declined|denied|refused|turned down|"
+    r"not (?:allowed|permitted|possible))\b",
+    re.IGNORECASE,
 )
+_OPPOSITES = tuple(
+    (re.compile(rf"\b(?:{one})\b", re.IGNORECASE), re.compile(rf"\b(?:{other})\b", re.IGNORECASE))
+    for one, other in (
+        ("pays?|paid|costs?|charged?|fees?", "free|no charge"),
+        ("included|in the price", "(?:charged|billed|sold|ordered|paid|available) (?:separately|extra)|extra charge"),
+    )
+)
+_NAMED_PLACE = re.compile(r"\b(?P<preposition>on|in|to|with|for|from|by|at) (?:the )?(?P<name>[A-Z][\w-]+)\W*$")
 _EXCEPTION = re.compile(r"\b(?:without|except|apart from|other than|but not)\b", re.IGNORECASE)
 _ONLY = re.compile(r"\b(?:only|exclusively)\b", re.IGNORECASE)
 _CLAUSE_END = re.compile(
@@ -114,7 +125,11 @@ def find_verdict(question: str, text: str, begin: int, end: int) -> Verdict | No
     decided = _DECIDED.match(best.text) if best.is_reply else None
     if decided is not None:
         return Verdict(decided[1].capitalize(), best.text)
-    is_denied = _is_denied(best, question, asked) or _has_other_amount(best.text, question)
+    is_denied = (
+        _is_denied(best, question, asked)
+        or _has_other_amount(best.text, question)
+        or _has_other_names(best.text, question, text)
+    )
     return Verdict("No" if is_denied != (_ASKED_EXCLUSION.search(question) is not None) else "Yes", best.text)
 
 
@@ -150,16 +165,48 @@ def _is_denied(statement: _Statement, question: str, asked: set[str]) -> bool:
         return any(_denies(value, asked) for _, value in fields if content_words(value) & asked)
     clause = _clause_about(statement.text, question, asked)
     is_missing = bool(_ONLY.search(clause)) and not asked <= statement.words
-    return _denies(clause, asked) or is_missing
+    return (_denies(clause, asked) != _says_opposite(clause, question)) or is_missing
 
 
 def _denies(clause: str, asked: set[str]) -> bool:
-    """Whether a clause has a negation, or a word that excludes, but not both, or an exception of what was asked."""
+    """Whether a clause has a negation, or a word that excludes, but not both, or an exception of what was asked.
+
+    What was asked may be the exception itself: `Dogs are not allowed, except guide dogs.`
+    """
     is_negated = (_NEGATION.search(clause) is None) != (_EXCLUSION.search(clause) is None)
-    return is_negated or any(
-        content_words(" ".join(clause[found.end() :].split()[:EXCEPTION_WORDS])) & asked
+    excepted = [
+        (
+            content_words(clause[: found.start()]),
+            content_words(" ".join(clause[found.end() :].split()[:EXCEPTION_WORDS])),
+        )
         for found in _EXCEPTION.finditer(clause)
+    ]
+    if is_negated and any(asked <= words and not asked <= before for before, words in excepted):
+        return False
+    return is_negated or any(words & asked for _, words in excepted)
+
+
+def _says_opposite(clause: str, question: str) -> bool:
+    """Whether a question has one of two opposite words, and a clause only the other: `free` where it asks who pays."""
+    return any(
+        (one.search(question) is None) != (other.search(question) is None)
+        and (
+            (one.search(question) is not None and other.search(clause) is not None and one.search(clause) is None)
+            or (other.search(question) is not None and one.search(clause) is not None and other.search(clause) is None)
+        )
+        for one, other in _OPPOSITES
     )
+
+
+def _has_other_names(sentence: str, question: str, text: str) -> bool:
+    """Whether a sentence names others where a question ends with a name that the text does not have.
+
+    `Does it run on Windows?` where it runs on Linux.
+    """
+    asked = _NAMED_PLACE.search(question)
+    if asked is None or asked["name"].casefold().rstrip("s") in text.casefold():
+        return False
+    return re.search(rf"\b{asked['preposition']} (?:the )?[A-Z]", sentence) is not None
 
 
 def _clause_about(sentence: str, question: str, asked: set[str]) -> str:

@@ -27,9 +27,13 @@ _UNITS = tuple(
         r"\+\d+(?:[ /-](?:\(\d+\)|\d+))*",
         rf"(?:[€$£¥]|\b(?:EUR|USD|GBP|CHF|JPY))[ \xa0]?{_NUMBER}(?: (?:thousand|million|billion)\b)?",
         rf"{_NUMBER}(?:[ \xa0](?:thousand|million|billion))?[ \xa0]?{_CURRENCY}",
+        r"[^\W\d_a-z][\w'’-]*(?: & [^\W\d_a-z][\w'’-]*)+",
         r"\d{1,2}(?:[:.]\d\d)?[ \xa0]?(?:[ap]m\b|[ap]\.m\.|o['’]clock\b)",
     )
 )
+_WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
+_WEEKDAYS = re.compile(rf"\b{_WEEKDAY}(?:(?:, | and |, and | to ){_WEEKDAY})+\b", re.IGNORECASE)
+_ASKS_FOR_DAYS = re.compile(r"\b(?:which|what) (?:week)?days\b", re.IGNORECASE)
 _CLOSING = {"(": ")", "<": ">", "[": "]"}
 _MAX_REACH = 200
 """Nothing is longer than this many characters to either side of the words."""
@@ -59,10 +63,11 @@ def whole_words(text: str, begin: int, end: int, question: str) -> tuple[int, in
     begin, end = _in_one_field(text, begin, end)
     begin, end = _without_label(text, begin, end, question)
     low, high = max(0, begin - _MAX_REACH), min(len(text), end + _MAX_REACH)
+    units = (*_UNITS, _WEEKDAYS) if _ASKS_FOR_DAYS.search(question) else _UNITS
     before = (-1, -1)
     while before != (begin, end):  # an amount has a number, whose ends a first round finds
         before = begin, end
-        for unit in _UNITS:
+        for unit in units:
             for found in unit.finditer(text, low, high):
                 if found.start() < end and found.end() > begin:
                     begin, end = min(begin, found.start()), max(end, found.end())

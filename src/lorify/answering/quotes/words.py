@@ -6,6 +6,7 @@ import re
 
 from lorify.answering.sources import is_question
 from lorify.base.chat.acronyms import ACRONYMS, find_acronyms
+from lorify.contexts.chunking import split_into_sentences
 from lorify.contexts.words import word_stems
 
 _FUNCTION_TEXT = (
@@ -22,13 +23,12 @@ MAX_TITLE_WORDS = 12
 _HEADING = re.compile(r"^(?:#+\s|\*\*[^*]+\*\*\W*$)")
 _FIELD = re.compile(r"^[-*•]?\s*[A-Z]\S*(?: \S+){0,2}:\s")
 _NOT_PROSE = re.compile(r"^(?:[>|`\[{(]|[-*•+]\s|\(?\w{1,3}[.)]\s|https?:)")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _MARKS = re.compile(r"^[#*_\s]+|[*_\s]+$")
 
 
 def last_sentence(question: str) -> str:
     """Return the last sentence of a question; those before it tell what it is about."""
-    return _SENTENCE_END.split(question.strip())[-1]
+    return ([""] + [piece.strip() for piece in split_into_sentences(question)])[-1]
 
 
 def content_words(text: str) -> set[str]:

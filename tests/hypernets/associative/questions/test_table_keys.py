@@ -36,6 +36,9 @@ def kept(question: str, text: str = PUMPS) -> list[str]:
         ("What is the price of K300-L?", ["K300-L"]),
         ("What is the price of k300-l", ["K300-L"]),
         ("What is K300-L's price?", ["K300-L"]),
+        ("What is the price of the K 300?", ["K300", "K300-L"]),
+        ("What is the price of K300L?", ["K300-L"]),
+        ("What is the price of the k-30", ["K30"]),
         ("What replaces K300?", ["K300", "K300-L"]),  # the other row refers to it
         ("Is it K30 or K300-L?", ["K300-L", "K30"]),
         ("What does the Mark Hall Jr. cost?", ["Mark Hall Jr."]),

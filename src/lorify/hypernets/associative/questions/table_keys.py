@@ -20,23 +20,27 @@ MIN_KEY_CHARS = 3
 MAX_KEY_CHARS = 80
 _ROW = re.compile(r"^[^:;\n]{1,60}: [^\n]+?; [^\n]+\.$", re.MULTILINE)
 """A row as `lorify.contexts.table_rows` writes it: `column: cell; column: cell.`"""
+_CODE_PARTS = re.compile(r"[^\W\d_]+|\d+(?:[.,:-]\d+)*|[ _-]+|.")
+_JOINTS = re.compile(r"[ _-]+")
 _NOT_KEYS = frozenset(
     "and are but can did does for from had has have her his how its may not one our out she the they this two was were "
     "what when where which who whom whose why will with yes you your".split()
 )
 
 
-class _Cell(NamedTuple):
+class TableCell(NamedTuple):
+    """A cell with the name of its column."""
+
     column: str
     text: str
 
 
-class _Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row of a table, and where it stands in a text, in characters."""
 
     begin: int
     end: int
-    cells: Sequence[_Cell]
+    cells: Sequence[TableCell]
 
 
 def other_rows(question: str, text: str) -> list[tuple[int, int]]:
@@ -52,7 +56,7 @@ def other_rows(question: str, text: str) -> list[tuple[int, int]]:
     Returns:
         Begin and end of each such row, in characters.
     """
-    tables = [rows for rows in _tables(text) if len(rows) > 1]
+    tables = [rows for rows in tables_of(text) if len(rows) > 1]
     if not tables:
         return []
     lines = question.strip().split("\n")
@@ -100,18 +104,18 @@ def row_shares(question: str, ids: Sequence[int], decode: Decode) -> Tensor | No
     return shares
 
 
-def _tables(text: str) -> list[list[_Row]]:
-    """Rows with the same name of the first column."""
-    tables: dict[str, list[_Row]] = {}
+def tables_of(text: str) -> list[list[TableRow]]:
+    """Find the tables of a text: rows with the same name of the first column."""
+    tables: dict[str, list[TableRow]] = {}
     for match in _ROW.finditer(text):
         pairs = [part.partition(": ") for part in match[0][:-1].split("; ")]
-        cells = [_Cell(name.casefold(), " ".join(value.split())) for name, colon, value in pairs if colon]
+        cells = [TableCell(name.casefold(), " ".join(value.split())) for name, colon, value in pairs if colon]
         if len(cells) > 1:
-            tables.setdefault(cells[0].column, []).append(_Row(*match.span(), cells))
+            tables.setdefault(cells[0].column, []).append(TableRow(*match.span(), cells))
     return list(tables.values())
 
 
-def _named_cells(question: str, cells: Iterable[_Cell]) -> set[_Cell]:
+def _named_cells(question: str, cells: Iterable[TableCell]) -> set[TableCell]:
     """The cells that a question names: whole, and not as part of a longer one."""
     asked = " ".join(question.split())
     found = [(match.span(), cell) for cell in cells for match in _mentions(asked, cell)]
@@ -123,19 +127,67 @@ def _named_cells(question: str, cells: Iterable[_Cell]) -> set[_Cell]:
     }
 
 
-def _mentions(question: str, cell: _Cell) -> list[re.Match[str]]:
+def _mentions(question: str, cell: TableCell) -> list[re.Match[str]]:
     text, plain = cell.text, cell.text.casefold()
-    if not 0 < len(text) <= MAX_KEY_CHARS or plain in _NOT_KEYS or plain not in question.casefold():
+    if not 0 < len(text) <= MAX_KEY_CHARS or plain in _NOT_KEYS:
         return []
-    is_code = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
+    is_code = _is_code(text)
+    if not is_code and plain not in question.casefold():
+        return []
     is_key = is_code or sum(map(str.isalnum, text)) >= MIN_KEY_CHARS
     before = "" if is_key else rf"(?<={re.escape(cell.column.split()[-1])} )"
     # Not within a word or a longer number or code, but before a possessive: `K300-L's price`.
-    pattern = rf"(?<!\w)(?<!\w[-/.+]){before}{re.escape(text)}(?!\w)(?![-/.+]\w)(?!['’](?!s\b)\w)"
-    return list(re.finditer(pattern, question, re.IGNORECASE))
+    words = _spelled(text) if is_code else re.escape(text)
+    pattern = rf"(?<!\w)(?<!\w[-/.+]){before}{words}(?!\w)(?![-/.+]\w)(?!['’](?!s\b)\w)"
+    found = re.finditer(pattern, question, re.IGNORECASE)
+    return [each for each in found if not each[0].startswith(("a ", "A ", "i ", "I ")) or each[0] == text]
 
 
-def _others(rows: Sequence[_Row], named: set[_Cell]) -> list[_Row]:
+def _is_code(text: str) -> bool:
+    """Whether a cell has letters and digits, or words that a hyphen joins: `K300`, `log-level`."""
+    has_both = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
+    return has_both or re.search(r"[^\W_][-_][^\W_]", text) is not None
+
+
+def _spelled(code: str) -> str:
+    """A pattern for a code with or without spaces and hyphens where it has a letter: `K 300` for `K300`."""
+    parts = _CODE_PARTS.findall(code)
+    pattern = ""
+    for before, part in zip(["", *parts], parts, strict=False):
+        if _JOINTS.fullmatch(part):
+            continue
+        has_letter = before[-1:].isalpha() or part[:1].isalpha() or _JOINTS.fullmatch(before) is not None
+        pattern += (r"[ _-]?" if pattern and has_letter else "") + re.escape(part)
+    return pattern
+
+
+def named_keys(question: str, rows: Sequence[TableRow]) -> dict[int, tuple[int, int]]:
+    """Find the rows of a table whose first cell a question names, with where it stands there.
+
+    Args:
+        question: the question.
+        rows: a table.
+
+    Returns:
+        Number of the row -> begin and end in characters of the question.
+    """
+    found: list[tuple[int, int, int]] = []
+    for number, row in enumerate(rows):
+        key = row.cells[0]
+        plain = key.text.strip("`*-–=: ")
+        cells = [key, TableCell(key.column, plain)] if plain and plain != key.text else [key]
+        spans = [match.span() for cell in cells for match in _mentions(question, cell)]
+        if spans:
+            begin, end = max(spans, key=lambda span: span[1] - span[0])
+            found.append((number, begin, end))
+    return {
+        number: (begin, end)
+        for number, begin, end in found
+        if not any(first <= begin and end <= last and last - first > end - begin for _, first, last in found)
+    }
+
+
+def _others(rows: Sequence[TableRow], named: set[TableCell]) -> list[TableRow]:
     """The rows of a table that a question is not about; none if it names none of its rows, or all."""
     ranks = [(row.cells[0] in named, sum(cell in named for cell in row.cells)) for row in rows]
     best = max(ranks)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def note_bare_answer() -> None:
     """Print a note that an answer does not come from the documents."""
     stderr().print(
-        "note: the question does not seem to be about the documents; this is what the base says without them",
+        "note: the question does not seem to be about the documents; this is what the base says without them "
+        "(--grounded declines such questions)",
         style="yellow",
     )
 

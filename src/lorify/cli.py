@@ -128,7 +128,9 @@ def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and the messages of libraries.")] = False,
     threads: Annotated[
         int | None,
-        typer.Option("--threads", min=1, help="Number of CPU threads; default: one for each CPU that may be used."),
+        typer.Option(
+            "--threads", min=1, max=1024, help="Number of CPU threads; default: one for each CPU that may be used."
+        ),
     ] = None,
     _version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from lorify.commands.options import (
+    MAX_SECONDS,
     AdapterOutput,
     Base,
     Documents,
@@ -39,6 +40,7 @@ Refine = Annotated[
         "--refine",
         metavar="SECONDS",
         min=0.1,
+        max=MAX_SECONDS,
         help="Train the adapter further for this long, which includes writing questions to train on.",
     ),
 ]
@@ -48,6 +50,7 @@ Study = Annotated[
         "--study",
         metavar="SECONDS",
         min=0.1,
+        max=MAX_SECONDS,
         help="Improve the answers that exports give (without focus), for this long. The time includes writing and "
         "answering questions.",
     ),

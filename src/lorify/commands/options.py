@@ -83,12 +83,16 @@ Choices = Annotated[
     ),
 ]
 MAX_TOKENS = 128
+MOST_TOKENS = 1_000_000
+MAX_SECONDS = 86_400.0
+"""Longest training of an adapter: a day."""
 MAX_JSON_TOKENS = 512
 MaxTokens = Annotated[
     int | None,
     typer.Option(
         "--max-tokens",
         min=1,
+        max=MOST_TOKENS,
         help=f"Longest answer, in tokens; by default {MAX_TOKENS}, or {MAX_JSON_TOKENS} for JSON.",
         show_default=False,
     ),

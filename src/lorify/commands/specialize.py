@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lorify.commands.options import (
+    MAX_SECONDS,
     AdapterOutput,
     Base,
     Json,
@@ -44,7 +45,9 @@ ExamplesFile = Annotated[
 ]
 Refine = Annotated[
     float | None,
-    typer.Option("--refine", min=0.1, metavar="SECONDS", help="Train the adapter on the examples for this long."),
+    typer.Option(
+        "--refine", min=0.1, max=MAX_SECONDS, metavar="SECONDS", help="Train the adapter on the examples for this long."
+    ),
 ]
 Check = Annotated[
     bool, typer.Option("--check", help="Learn only every second example, and check the adapter on the others.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from lorify.answering.quotes.opening_hours import StatedAnswer
+from lorify.answering.quotes.stated_answer import StatedAnswer
 from lorify.answering.quotes.words import content_words, last_sentence
 from lorify.hypernets.associative.questions.table_keys import TableRow, named_keys, tables_of
 

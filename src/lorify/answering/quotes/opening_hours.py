@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from lorify.answering.quotes.stated_answer import StatedAnswer
 from lorify.answering.quotes.words import content_words, is_heading, last_sentence
 from lorify.contexts.chunking import split_into_sentences
 
@@ -76,13 +77,6 @@ _QUESTION_WORDS = content_words(
     "visit come today at on am pm noon midnight mon tue tues wed thu thurs fri sat sun "
     + " ".join(f"{day} {day}s" for day in _DAYS)
 )
-
-
-class StatedAnswer(NamedTuple):
-    """An answer, and the sentence that states it."""
-
-    text: str
-    sentence: str
 
 
 class _Hours(NamedTuple):

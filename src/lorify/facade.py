@@ -363,6 +363,7 @@ class Lorify:
             SchemaError: if the schema is invalid or cannot be enforced.
             RequestError: if `grounded` is given with a schema, which the reply would not match.
         """
+        _check_grounded(grounded, schema)
         stack = AdapterStack.of(adapter)
         options = GenerationOptions(max_new_tokens, constraint=_constraint(schema))
         query = Query(
@@ -370,7 +371,7 @@ class Lorify:
             stack,
             document,
             only_if_relevant=only_if_relevant,
-            not_stated=_reply_if_not_stated(not_stated, grounded, schema),
+            not_stated=not_stated,
             grounded=grounded,
             schema=options.schema,
         )
@@ -477,8 +478,8 @@ class Lorify:
             temperature, top_p, seed: as for `GenerationOptions`.
             schema: as for `ask`.
         """
-        reply = _reply_if_not_stated(not_stated, grounded, schema)
-        request = self.answerer.chat_request(messages, AdapterStack.of(adapter), not_stated=reply)
+        _check_grounded(grounded, schema)
+        request = self.answerer.chat_request(messages, AdapterStack.of(adapter), not_stated=not_stated)
         options = GenerationOptions(max_new_tokens, temperature, top_p, seed, constraint=_constraint(schema))
         (plan,) = self.answerer.plan([replace(request, grounded=grounded, schema=options.schema)])
         return self.answerer.stream(plan, options)
@@ -551,14 +552,13 @@ def _read_named(sources: Sequence[ContextSource]) -> list[Context]:
     return contexts
 
 
-def _reply_if_not_stated(not_stated: str | None, grounded: bool, schema: Mapping[str, Any] | None) -> str | None:
-    """The reply in place of an answer that the documents do not state; grounded answers always have one."""
+def _check_grounded(grounded: bool, schema: Mapping[str, Any] | None) -> None:
+    """Refuse a schema for grounded answers, whose reply would not match it."""
     if grounded and schema is not None:
         raise RequestError(
             "the reply of grounded=True would not match a schema; leave it out, and let fields be null that the "
             "documents may not state"
         )
-    return not_stated or (NOT_STATED if grounded else None)
 
 
 def _constraint(schema: Mapping[str, Any] | None) -> Constraint | None:

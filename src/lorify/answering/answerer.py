@@ -28,7 +28,6 @@ from lorify.base.constraints import Constraint
 from lorify.base.decoding.generation import answer_limit, generate_batch, stream_tokens
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
-from lorify.data.answers import NOT_STATED
 from lorify.errors import ContextError
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.evidence import PreparedAdapter, TokenEvidence
@@ -185,13 +184,17 @@ class Answerer:
             _evidence(own for own in _prepared_of(request, prepared) if own.adapter is not None) for request in requests
         ]
         plans = self.quotes.with_quotes(plans, evidence)
-        plans = [self._declined(plan) if _is_ungrounded(plan) else plan for plan in plans]
+        plans = [self._grounded(plan) for plan in plans]
         passes = TwoPasses(self._write_drafts, self.prompts.question_ids, self.base.encode_text, self._task_trials)
         return self._with_fields(passes.plan(plans))
 
-    def _declined(self, plan: AnswerPlan) -> AnswerPlan:
-        """Change a plan to reply that the documents do not state the answer."""
-        reply = plan.request.not_stated if plan.request is not None and plan.request.not_stated else NOT_STATED
+    def _grounded(self, plan: AnswerPlan) -> AnswerPlan:
+        """Decline, if a plan has to be grounded in documents and none of its documents is about the question."""
+        documents, _ = split_documents_and_tasks(plan.adapters)
+        is_wanted = plan.request is not None and plan.request.grounded and not plan.is_continued
+        reply = plan.reply_if_not_stated
+        if not is_wanted or reply is None or not documents.is_empty:
+            return plan
         ids = tuple(self.base.encode_text(reply))
         return replace(plan, adapters=AdapterStack(), quote=Quote(reply, None), quote_ids=ids, is_declined=True)
 
@@ -285,7 +288,7 @@ class Answerer:
 
         An answer that may be replaced, since the documents may not state it, comes in one piece.
         """
-        if self.stated_model is not None and plan.is_on and plan.request is not None and plan.request.not_stated:
+        if self.stated_model is not None and plan.is_on and plan.reply_if_not_stated:
             yield self.answer([plan], options)[0].text
             return
         text = AnswerText(self.base.decode_text, trim=True)
@@ -358,9 +361,10 @@ class Answerer:
             return Answer(signals.text, adapter_on=False, withheld="")
         confidence = self.confidence(signals) if with_confidence else None
         answer = Answer(signals.text, plan.is_on, confidence, signals=signals)
-        if plan.request is None or plan.request.not_stated is None or self.is_stated(signals):
+        reply = plan.reply_if_not_stated
+        if reply is None or self.is_stated(signals):
             return answer
-        return replace(answer, text=plan.request.not_stated, withheld=answer.text)
+        return replace(answer, text=reply, withheld=answer.text)
 
     def _prepare(self, wanted: dict[_Key, Adapter], only_if_relevant: bool, focus: bool) -> list[PreparedAdapter]:
         adapters = list(wanted.values())
@@ -385,14 +389,6 @@ class _Key:
     question: str
     only_if_relevant: bool
     focus: bool
-
-
-def _is_ungrounded(plan: AnswerPlan) -> bool:
-    """Whether a plan has to be grounded in documents, and none of its documents is about the question."""
-    if plan.request is None or not plan.request.grounded or plan.is_continued:
-        return False
-    documents, _ = split_documents_and_tasks(plan.adapters)
-    return documents.is_empty
 
 
 def _is_judged(signals: AnswerSignals, model: FittedModel) -> bool:

@@ -12,6 +12,7 @@ from lorify.base.chat.prompts import Message, question_messages
 from lorify.base.chat.turns import answered_turns
 from lorify.base.constraints import Constraint
 from lorify.base.decoding.sampling import GenerationOptions
+from lorify.data.answers import NOT_STATED
 from lorify.data.follow_ups.prompt import question_in_chat
 from lorify.hypernets.evidence import TokenEvidence
 
@@ -122,6 +123,11 @@ class AnswerRequest:
         return tuple(answer for _, answer in answered_turns(self.turns)[0] if answer) if self.turns else ()
 
     @property
+    def reply_if_not_stated(self) -> str | None:
+        """Reply in place of an answer that the documents do not state; None gives any. Grounded answers have one."""
+        return self.not_stated or (NOT_STATED if self.grounded else None)
+
+    @property
     def is_quotable(self) -> bool:
         """Whether words of the documents may be the whole answer; a static adapter answers itself."""
         return self.may_quote and self.focus and not self.is_continued
@@ -161,6 +167,11 @@ class AnswerPlan:
     def is_on(self) -> bool:
         """Whether any adapter is on."""
         return not self.adapters.is_empty
+
+    @property
+    def reply_if_not_stated(self) -> str | None:
+        """As for the request; None without one."""
+        return None if self.request is None else self.request.reply_if_not_stated
 
     def quoted_ids(self, options: GenerationOptions) -> Sequence[int] | None:
         """Return the tokens of the quote that are the answer with these options; None if the base writes the answer."""

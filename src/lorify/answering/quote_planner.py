@@ -146,8 +146,12 @@ class QuotePlanner:
 
 def _is_kept(known: Quote | None, kind: QuoteKind, words: Quote | None) -> bool:
     """Whether a quote of a kind is a better answer than words that the extractor or the reader finds."""
-    if known is None or words is None or words.is_certain:
-        return known is not None and words is None
+    if known is None:
+        return False
+    if words is None:
+        return True
+    if words.is_certain:
+        return False
     is_unlikely = kind.min_words is None or words.probability < kind.min_words
     return is_unlikely or (kind.is_whole and _words(words.text) <= _words(known.text))
 

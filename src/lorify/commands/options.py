@@ -83,10 +83,11 @@ Choices = Annotated[
     ),
 ]
 MAX_TOKENS = 128
+MAX_JSON_TOKENS = 512
 MOST_TOKENS = 1_000_000
+"""More than any base has room for."""
 MAX_SECONDS = 86_400.0
 """Longest training of an adapter: a day."""
-MAX_JSON_TOKENS = 512
 MaxTokens = Annotated[
     int | None,
     typer.Option(

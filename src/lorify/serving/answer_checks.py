@@ -69,7 +69,7 @@ async def checked_pieces(
     async with aclosing(pieces):
         async for index, piece in pieces:
             arrived[index].append(piece)
-            is_held = jobs[index].request.not_stated is not None
+            is_held = jobs[index].request.reply_if_not_stated is not None
             if piece.finish_reason is None:
                 if not is_held:
                     yield index, piece
@@ -96,7 +96,8 @@ def _check(answerer: Answerer, job: Job, answer: WholeAnswer, *, sources: bool) 
     if answer.plan is None or not answer.plan.is_on:
         return answer, AnswerCheck()
     signals = answerer.signals(answer.plan, answer.text)
-    if request.not_stated is not None and not answerer.is_stated(signals):
-        return replace(answer, text=request.not_stated, choices=()), AnswerCheck(withheld=answer.text)
+    reply = request.reply_if_not_stated
+    if reply is not None and not answerer.is_stated(signals):
+        return replace(answer, text=reply, choices=()), AnswerCheck(withheld=answer.text)
     source = signals.source if sources else None
     return answer, AnswerCheck((source,) if source is not None else ())

@@ -107,22 +107,19 @@ def _key(asked: str, rows: Sequence[TableRow], text: str) -> StatedAnswer | None
 def _matched(column: str, rest: set[str]) -> set[str]:
     """The words of a question that name a column."""
     names = content_words(column)
-    matched = {
-        word
-        for word in rest
-        for name in names
-        if word == name or (len(name) >= MIN_ABBREVIATION and word.startswith(name))
-    }
-    return matched | (_synonyms(column) & rest)
+    return {word for word in rest if any(_means(word, name) for name in names)} | (_synonyms(column) & rest)
 
 
 def _is_whole(column: str, rest: set[str]) -> bool:
     """Whether a question names every word of a column, or asks for it in other words."""
-    names = content_words(column)
     return bool(_synonyms(column) & rest) or all(
-        any(word == name or (len(name) >= MIN_ABBREVIATION and word.startswith(name)) for word in rest)
-        for name in names
+        any(_means(word, name) for word in rest) for name in content_words(column)
     )
+
+
+def _means(word: str, name: str) -> bool:
+    """Whether a word of a question is one of a column's name, which may be shortened."""
+    return word == name or (len(name) >= MIN_ABBREVIATION and word.startswith(name))
 
 
 def _synonyms(column: str) -> set[str]:
@@ -140,5 +137,5 @@ def _first_line(text: str) -> str:
 
 
 def _before(text: str, rows: Sequence[TableRow]) -> str:
-    """The lines before a table."""
-    return "\n".join(line for line in text[: rows[0].begin].rstrip().split("\n")[-3:])
+    """The last lines before a table."""
+    return "\n".join(text[: rows[0].begin].rstrip().split("\n")[-3:])

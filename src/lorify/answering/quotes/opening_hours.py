@@ -98,6 +98,11 @@ def asks_for_another_day(question: str) -> bool:
     return is_short and bool(before) and may_ask_for_hours(before[-1])
 
 
+def without_other_day(question: str) -> str:
+    """Return a question without a last line that asks the line before it about another weekday."""
+    return question.strip().rpartition("\n")[0] if asks_for_another_day(question) else question
+
+
 def find_opening_hours(question: str, text: str) -> StatedAnswer | None:
     """Find what a document says about the opening hours of a weekday.
 

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, partial
 from itertools import accumulate
 from typing import NamedTuple
 
 from lorify.answering.quotes.cells import find_cell
 from lorify.answering.quotes.defined_terms import with_defined_names
 from lorify.answering.quotes.headers import find_header
-from lorify.answering.quotes.opening_hours import (
-    StatedAnswer,
-    asks_for_another_day,
-    find_opening_hours,
-    may_ask_for_hours,
-)
+from lorify.answering.quotes.opening_hours import find_opening_hours, may_ask_for_hours, without_other_day
 from lorify.answering.quotes.sections import Section, find_section
+from lorify.answering.quotes.stated_answer import StatedAnswer
 from lorify.answering.quotes.verdicts import find_verdict
 from lorify.answering.quotes.whole_words import whole_words
 from lorify.answering.quotes.words import content_words, last_sentence
@@ -73,9 +69,7 @@ _POLITE = re.compile(r"\b(?:tell|know|say|show|explain|remember)\b", re.IGNORECA
 
 def asks_for_words(question: str) -> bool:
     """Return whether words of a document may answer a question: not one for yes or no, and not a request to write."""
-    if asks_for_another_day(question):
-        question = question.strip().rpartition("\n")[0]
-    last = last_sentence(question)
+    last = last_sentence(without_other_day(question))
     found = _WH_WORD.search(last)
     if found is None or not (last.endswith("?") or found.start() == 0):
         return False
@@ -87,8 +81,7 @@ def asks_for_verdict(question: str) -> bool:
 
     `And on Monday?` asks for what the question before it asked for.
     """
-    if asks_for_another_day(question):
-        question = question.strip().rpartition("\n")[0]
+    question = without_other_day(question)
     last = last_sentence(question)
     return last.endswith("?") and _YES_OR_NO.match(last) is not None and not asks_for_words(question)
 
@@ -243,11 +236,14 @@ def _is_asked_thing(words: str, question: str) -> bool:
 
 def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Decode) -> list[Finding]:
     """Find answers by reading each question together with the passages that the reader points to."""
-    stated = [find_stated(each.question, each.documents, decode) for each in asked]
-    passages = [
-        [] if found else _section_or_passages(each.question, _passages(each.question, each.documents, decode))
-        for each, found in zip(asked, stated, strict=True)
-    ]
+    stated: list[StatedAnswer | None] = []
+    passages: list[list[_Passage]] = []
+    for each in asked:
+        text_of = _decoded_once(each.documents, decode)
+        known = _find_stated(each.question, map(text_of, reversed(range(len(each.documents)))))
+        found = [] if known else _passages(each.question, each.documents, text_of, decode)
+        stated.append(known)
+        passages.append(_section_or_passages(each.question, found))
     each_passage = [(each, passage) for each, own in zip(asked, passages, strict=True) for passage in own]
     pairs = [
         (ask_for_profession(each.question_in_chat or each.question), passage.text) for each, passage in each_passage
@@ -261,32 +257,27 @@ def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Deco
         read = partial(_answer, question.question)
         # A passage alone does not know of the others, but the reader has seen them all.
         found = [
-            (answer._replace(probability=passage.share * answer.probability), passage.share * stated)
+            (answer._replace(probability=passage.share * answer.probability), passage.share * likely)
             for passage, each in zip(own, words, strict=False)
             if each is not None
-            for answer, stated in [read(passage, each)]
+            for answer, likely in [read(passage, each)]
         ]
         span = max((span for span, _ in found if span.text), key=lambda span: span.probability, default=None)
         if span is not None and span.probability < MIN_SPAN_PROBABILITY:
             span = None
-        findings.append(Finding(span, max((stated for _, stated in found), default=None)))
+        findings.append(Finding(span, max((likely for _, likely in found), default=None)))
     return findings
 
 
-def find_stated(question: str, documents: Sequence[TokenEvidence], decode: Decode) -> StatedAnswer | None:
-    """Find the cell of a table, or what is said about opening hours, that a question asks for.
+def _decoded_once(documents: Sequence[TokenEvidence], decode: Decode) -> Callable[[int], str]:
+    """What gives the whole text of a document by its number; it is decoded when it is first asked for."""
+    return cache(lambda number: decode(documents[number].ids))
 
-    Args:
-        question: the question.
-        documents: the documents.
-        decode: token ids -> text.
 
-    Returns:
-        What the latest document that has it states; None if there is none.
-    """
+def _find_stated(question: str, texts: Iterable[str]) -> StatedAnswer | None:
+    """What the first text that states it says: the cell or the opening hours that a question asks for."""
     if not (asks_for_words(question) or may_ask_for_hours(question)):
         return None
-    texts = (decode(document.ids) for document in reversed(documents))
     found = (find_opening_hours(question, text) or find_cell(question, text) for text in texts)
     return next((each for each in found if each is not None), None)
 
@@ -343,10 +334,12 @@ def _section_or_passages(question: str, passages: list[_Passage]) -> list[_Passa
     return passages
 
 
-def _passages(question: str, documents: Sequence[TokenEvidence], decode: Decode) -> list[_Passage]:
+def _passages(
+    question: str, documents: Sequence[TokenEvidence], text_of: Callable[[int], str], decode: Decode
+) -> list[_Passage]:
     """The passages of documents that most likely answer a question, as the reader sees it.
 
-    Rows of tables that the question is not about are left out.
+    Rows of tables that the question is not about are left out. `text_of` gives the whole text of a document.
     """
     earlier = superseded_documents([each.best for each in documents], [each.overlap for each in documents])
     passages: list[tuple[float, int, range]] = []
@@ -358,22 +351,15 @@ def _passages(question: str, documents: Sequence[TokenEvidence], decode: Decode)
                 passages.append((document.probabilities[part.start : part.stop].max().item(), number, part))
     chosen = heapq.nlargest(MAX_PASSAGES, passages, key=lambda passage: passage[0])
     best = max((probability for probability, *_ in chosen), default=0.0)
-    texts = {
-        number: iter(without_other_rows(question, decode(documents[number].ids), texts))
-        for number in {number for _, number, _ in chosen}
-        for texts in [
-            [_whole_sentences(documents[number].ids, part, decode) for _, own, part in chosen if own == number]
-        ]
-    }
-    named = _WHO.match(last_sentence(question)) is not None
-    return [
-        _Passage(
-            with_defined_names(text, decode(documents[number].ids), question) if named else text,
-            probability / best if best else 1.0,
+    asks_who = _WHO.match(last_sentence(question)) is not None
+    texts: dict[int, Iterator[str]] = {}
+    for number in {number for _, number, _ in chosen}:
+        parts = [_whole_sentences(documents[number].ids, part, decode) for _, own, part in chosen if own == number]
+        parts = without_other_rows(question, text_of(number), parts)
+        texts[number] = iter(
+            [with_defined_names(part, text_of(number), question) for part in parts] if asks_who else parts
         )
-        for probability, number, _ in chosen
-        for text in [next(texts[number])]
-    ]
+    return [_Passage(next(texts[number]), probability / best if best else 1.0) for probability, number, _ in chosen]
 
 
 def _whole_sentences(ids: Sequence[int], part: range, decode: Decode) -> str:

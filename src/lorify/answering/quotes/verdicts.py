@@ -188,14 +188,12 @@ def _denies(clause: str, asked: set[str]) -> bool:
 
 def _says_opposite(clause: str, question: str) -> bool:
     """Whether a question has one of two opposite words, and a clause only the other: `free` where it asks who pays."""
-    return any(
-        (one.search(question) is None) != (other.search(question) is None)
-        and (
-            (one.search(question) is not None and other.search(clause) is not None and one.search(clause) is None)
-            or (other.search(question) is not None and one.search(clause) is not None and other.search(clause) is None)
-        )
-        for one, other in _OPPOSITES
-    )
+    for pair in _OPPOSITES:
+        asked = [word.search(question) is not None for word in pair]
+        said = [word.search(clause) is not None for word in pair]
+        if sum(asked) == sum(said) == 1 and asked != said:
+            return True
+    return False
 
 
 def _has_other_names(sentence: str, question: str, text: str) -> bool:

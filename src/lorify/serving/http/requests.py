@@ -63,7 +63,7 @@ async def chat_jobs(service: Service, body: ChatRequest, owner: str, offer: Offe
         request=replace(
             request,
             only_if_relevant=body.only_if_relevant,
-            not_stated=body.reply_if_not_stated,
+            not_stated=body.not_stated,
             grounded=body.grounded,
             schema=options.schema,
         ),

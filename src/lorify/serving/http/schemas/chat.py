@@ -8,7 +8,6 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from lorify.base.constraints import ANY_OBJECT
-from lorify.data.answers import NOT_STATED
 from lorify.serving.http.schemas.generation import GenerationBody, Ignored
 from lorify.serving.http.schemas.messages import Message
 from lorify.serving.http.schemas.request_body import Items, OpenAIBody
@@ -93,9 +92,4 @@ class ChatRequest(GenerationBody):
     @property
     def is_checked(self) -> bool:
         """Whether complete answers are checked against the documents of their adapters."""
-        return self.sources or self.all_sources or self.reply_if_not_stated is not None
-
-    @property
-    def reply_if_not_stated(self) -> str | None:
-        """Reply in place of an answer that the documents do not state; None gives any answer."""
-        return self.not_stated or (NOT_STATED if self.grounded else None)
+        return self.sources or self.all_sources or self.grounded or self.not_stated is not None

@@ -15,7 +15,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from lorify.base.loading import load_base
 from lorify.commands.settings import apply_settings
-from lorify.contexts.encoder_loading import load_encoder
+from lorify.contexts.encoders.loading import load_encoder
 from lorify.hypernets.doc_to_lora.generation import generate_weights
 from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork
 from lorify.hypernets.doc_to_lora.training_config import PerceiverTrainingConfig

@@ -22,7 +22,7 @@ import torch
 
 import lorify
 from lorify.contexts.documents import MAX_BYTES, Document, document_from_bytes, document_from_text
-from lorify.contexts.table_rows import rows_in_words
+from lorify.contexts.tables.markdown_rows import rows_in_words
 from lorify.data.facts.generate import generate_fact_example
 
 COLUMNS = ("name", "city", "opened", "visitors", "budget", "manager", "phone", "rating")

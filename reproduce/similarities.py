@@ -19,8 +19,8 @@ from torch import Tensor
 
 from lorify.adapters import Adapter
 from lorify.base.loading import load_base
-from lorify.contexts.description_encoder_files import BASE_EMBEDDER, DEFAULT_EMBEDDER
-from lorify.contexts.descriptions import load_description_encoder
+from lorify.contexts.descriptions.encoder_files import BASE_EMBEDDER, DEFAULT_EMBEDDER
+from lorify.contexts.descriptions.encoding import load_description_encoder
 from lorify.hypernets.text_to_lora.library import load_library
 
 

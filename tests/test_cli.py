@@ -131,7 +131,7 @@ def test_chat_finds_the_base_of_its_adapter(adapter_dir: Path, hypernetwork_dir:
 
 def type_in_chat(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
     """Make a command find a person at the terminal, who types these lines."""
-    monkeypatch.setattr("lorify.commands.questions.is_interactive", lambda: True)
+    monkeypatch.setattr("lorify.commands.asking.questions.is_interactive", lambda: True)
     typed = iter(lines)
 
     def read(_prompt: str) -> str:

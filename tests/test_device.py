@@ -28,8 +28,8 @@ from lorify.adapters import AdapterStack, build_lora_batch
 from lorify.adapters.exports.gguf import export_gguf
 from lorify.adapters.exports.peft import export_peft
 from lorify.adapters.merging import merge_into_base
-from lorify.answering.description_estimate import DescriptionModel, DescriptionSignals
-from lorify.answering.fidelity import check_adapter
+from lorify.answering.calibration.description_estimate import DescriptionModel, DescriptionSignals
+from lorify.answering.checks.fidelity import check_adapter
 from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.precision import widest_float

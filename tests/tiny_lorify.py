@@ -8,9 +8,9 @@ from tiny import tiny_associative_config, tiny_base
 
 from lorify.adapters import Adapter, AdapterStack, LoraPair, Provenance
 from lorify.answering.answerer import Answer, Answerer
-from lorify.answering.confidence import ConfidenceModel
+from lorify.answering.calibration.confidence import ConfidenceModel
+from lorify.answering.calibration.stated import StatedModel
 from lorify.answering.plan import AnswerPlan
-from lorify.answering.stated import StatedModel
 from lorify.base.model import BaseLM
 from lorify.facade import Lorify
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer

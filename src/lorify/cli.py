@@ -10,30 +10,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lorify.commands import (
-    adapters,
-    ask,
-    augment_descriptions,
-    average,
-    chat,
-    generate_data,
-    importing,
-    internalize,
-    keys,
-    models,
-    prepare_tasks,
-    push,
-    serve,
-    show,
-    show_data,
-    specialize,
-    store,
-    train,
-    watch,
-)
+from lorify.commands import models, show
+from lorify.commands.adapters import adapter, importing, internalize, push, specialize
+from lorify.commands.asking import ask, chat
+from lorify.commands.data import augment_descriptions, generate_data, prepare_tasks, show_data
 from lorify.commands.evaluation.app import app as evaluation_app
 from lorify.commands.renamed import renamed
+from lorify.commands.serving import keys, serve, store
 from lorify.commands.terminal import quiet_libraries, stderr
+from lorify.commands.training import average, train, watch
 from lorify.errors import LorifyError, first_line
 from lorify.extras import missing_extra
 from lorify.threads import configure_threads
@@ -150,7 +135,7 @@ app.command("internalize")(internalize.internalize)
 app.command("show")(show.show)
 app.command("specialize")(specialize.specialize)
 app.command("chat")(chat.chat)
-app.add_typer(adapters.app, name="adapter")
+app.add_typer(adapter.app, name="adapter")
 app.command("train")(train.train)
 app.command("watch")(watch.watch)
 app.command("augment-descriptions")(augment_descriptions.augment_descriptions)

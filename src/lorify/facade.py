@@ -14,12 +14,12 @@ from lorify.adapters.exports.registry import DEFAULT_EXPORT, find_export
 from lorify.adapters.storage import save_adapter
 from lorify.answering.answerer import Answerer
 from lorify.answering.by_document import SourcedAnswer, answer_by_document
+from lorify.answering.calibration.confidence import ConfidenceModel
+from lorify.answering.calibration.description_estimate import DescriptionModel, DescriptionProbe
+from lorify.answering.calibration.stated import StatedModel
 from lorify.answering.choices import Choice, rank_choices
-from lorify.answering.confidence import ConfidenceModel
-from lorify.answering.description_estimate import DescriptionModel, DescriptionProbe
 from lorify.answering.parts.export import export_parts
 from lorify.answering.plan import Query
-from lorify.answering.stated import StatedModel
 from lorify.argument_checks import (
     are_adapters,
     are_examples,

@@ -10,10 +10,10 @@ import torch
 
 from lorify import shipped
 from lorify.adapters import Adapter
-from lorify.answering.confidence import ConfidenceModel
-from lorify.answering.description_estimate import DescriptionModel
+from lorify.answering.calibration.confidence import ConfidenceModel
+from lorify.answering.calibration.description_estimate import DescriptionModel
+from lorify.answering.calibration.stated import StatedModel
 from lorify.answering.parts.router import PartRouter
-from lorify.answering.stated import StatedModel
 from lorify.argument_checks import checked, is_path, is_text
 from lorify.base.files.locate import DEFAULT_BASE
 from lorify.base.loading import load_base

@@ -8,7 +8,7 @@ from tiny_lorify import judging_lorify, tiny_lorify
 
 from lorify.adapters import AdapterStack
 from lorify.answering.answerer import Answerer
-from lorify.answering.fidelity import FidelityQuestion
+from lorify.answering.checks.fidelity import FidelityQuestion
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
 from lorify.answering.quotes import quote_kind
 from lorify.base.chat.prompts import Message, PromptBuilder

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from lorify.adapters.storage import RECORD_NAME, save_adapter
 from lorify.answering.answerer import Answer, Answerer
-from lorify.answering.confidence import ConfidenceModel
+from lorify.answering.calibration.confidence import ConfidenceModel
 from lorify.answering.plan import plan_as_requested
 from lorify.base.loading import load_base
 from lorify.cli import app

@@ -6,8 +6,8 @@ from PIL import Image
 
 from lorify.contexts import images
 from lorify.contexts.documents import Document
+from lorify.contexts.encoders.patches import PatchEncoder, PatchGrid
 from lorify.contexts.images import ImageContext, as_context, read_context, read_image
-from lorify.contexts.patches import PatchEncoder, PatchGrid
 from lorify.errors import ContextError
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from contexts.test_vision import noise
+from contexts.encoders.test_vision import noise
 from tiny import tiny_base
 from tiny_lorify import tiny_lorify
 from tiny_vlm import WIDTH, save_tiny_vlm
@@ -12,8 +12,8 @@ from tiny_vlm import WIDTH, save_tiny_vlm
 from lorify.adapters import build_lora_batch
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import document_from_text
+from lorify.contexts.encoders.patches import PatchGrid
 from lorify.contexts.images import read_image
-from lorify.contexts.patches import PatchGrid
 from lorify.errors import ContextError, HypernetworkError
 from lorify.facade import Lorify
 from lorify.hypernets.adapted_modules import adapted_modules

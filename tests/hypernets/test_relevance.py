@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lorify.contexts.words import hash_words
+from lorify.contexts.texts.words import hash_words
 from lorify.errors import HypernetworkError
 from lorify.hypernets.relevance import Relevance, fit_relevance, load_relevance, save_relevance
 

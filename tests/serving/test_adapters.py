@@ -11,7 +11,7 @@ from serving.running import QUESTION, RunningServer, ask, checked_adapter, expec
 from serving.tiny_lorify import TEXTS
 
 from lorify.adapters.exports.peft import import_peft
-from lorify.answering.fidelity import check_adapter, fidelity
+from lorify.answering.checks.fidelity import check_adapter, fidelity
 from lorify.answering.parts.router import PartRouter
 from lorify.contexts.documents import document_from_text
 from lorify.hypernets.relevance import Relevance

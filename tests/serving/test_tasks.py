@@ -11,7 +11,7 @@ from serving.running import BASE, RunningServer, serving
 from serving.tiny_lorify import TEXTS, save_tiny_task_hypernetwork, tiny_lorify
 from tiny import tiny_base
 
-from lorify.answering.description_estimate import DescriptionModel, DescriptionSignals
+from lorify.answering.calibration.description_estimate import DescriptionModel, DescriptionSignals
 from lorify.contexts.documents import document_from_text
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")

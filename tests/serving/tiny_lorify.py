@@ -9,7 +9,7 @@ from tiny import tiny_associative_config, tiny_base
 from lorify import Lorify
 from lorify.adapters import Adapter
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import BaseEncoder
+from lorify.contexts.descriptions.encoding import BaseEncoder
 from lorify.contexts.documents import document_from_text
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork

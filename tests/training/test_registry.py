@@ -6,7 +6,7 @@ from training.toy_run import TOY
 from typer.testing import CliRunner
 
 from lorify.cli import app
-from lorify.commands.train import load_training_config
+from lorify.commands.training.train import load_training_config
 from lorify.errors import ConfigError
 from lorify.hypernets.associative.training_config import AssociativeTrainingConfig
 from lorify.training import registry

@@ -8,8 +8,9 @@ from functools import cached_property
 from weakref import WeakKeyDictionary
 
 from lorify.adapters import Adapter, AdapterStack, build_lora_batch
-from lorify.answering.confidence import ConfidenceModel
-from lorify.answering.fitted import FittedModel
+from lorify.answering.calibration.confidence import ConfidenceModel
+from lorify.answering.calibration.fitted import FittedModel
+from lorify.answering.calibration.stated import StatedModel
 from lorify.answering.follow_ups import rewrite_follow_ups
 from lorify.answering.json_fields import JsonFieldPlanner
 from lorify.answering.plan import AnswerPlan, AnswerRequest, Query
@@ -18,7 +19,6 @@ from lorify.answering.quote_planner import QuotePlanner
 from lorify.answering.quotes import Quote
 from lorify.answering.signals import AnswerSignals
 from lorify.answering.sources import Source
-from lorify.answering.stated import StatedModel
 from lorify.answering.text import AnswerText
 from lorify.answering.two_passes import Draft, Trials, TwoPasses, split_documents_and_tasks
 from lorify.base.chat.prompts import Message, PromptBuilder

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
-from lorify.answering.confidence import ConfidenceSignals, Signals, surprisal_signals
+from lorify.answering.calibration.confidence import ConfidenceSignals, Signals, surprisal_signals
+from lorify.answering.calibration.stated import StatedSignals, stated_signals
 from lorify.answering.plan import AnswerPlan
 from lorify.answering.quotes import AskedDocuments, Finding
 from lorify.answering.sources import Source, find_source
-from lorify.answering.stated import StatedSignals, stated_signals
 from lorify.base.model import BaseLM
 from lorify.hypernets.evidence import TokenEvidence
 from lorify.hypernets.internalizer import DocumentInternalizer

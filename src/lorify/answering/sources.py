@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from lorify.base.token_texts import Decode, token_texts
-from lorify.contexts.chunking import split_into_sentences
+from lorify.contexts.texts.chunking import split_into_sentences
 from lorify.data.answers import YES_OR_NO, contains_answer, normalize_answer
 from lorify.hypernets.evidence import TokenEvidence
 

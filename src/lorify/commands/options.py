@@ -236,8 +236,8 @@ def internalize_documents(model: Lorify, documents: list[Context], keep: Keep = 
 
 def _note_doubts(model: Lorify, contexts: list[Context]) -> None:
     """Note documents that the shipped hypernetwork of the base can hardly answer questions about."""
-    from lorify.contexts.document_notes import document_notes
     from lorify.contexts.documents import Document
+    from lorify.contexts.texts.notes import document_notes
     from lorify.contexts.token_estimates import estimate_tokens
     from lorify.shipped import shipped_hypernetwork
 

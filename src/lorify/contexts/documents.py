@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lorify.contexts.formats.registry import read_source
 from lorify.contexts.formats.source import FileContent
-from lorify.contexts.line_wraps import join_wrapped_lines
+from lorify.contexts.texts.line_wraps import join_wrapped_lines
 from lorify.errors import ContextError, ContextTooLargeError
 
 MAX_BYTES = 200 * 1024 * 1024

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from lorify.base.model import BaseLM
 from lorify.contexts.documents import Document
 from lorify.contexts.images import Context
-from lorify.contexts.settings_rows import read_in_words
+from lorify.contexts.tables.json_rows import read_in_words
 
 SAMPLE_CHARACTERS = 20_000
 

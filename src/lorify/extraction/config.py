@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lorify.contexts.description_encoder_files import DEFAULT_EMBEDDER
+from lorify.contexts.descriptions.encoder_files import DEFAULT_EMBEDDER
 
 
 class ExtractorConfig(BaseModel):

@@ -31,7 +31,7 @@ from transformers import (
 from transformers.masking_utils import eager_mask
 
 from lorify.base.files.locate import weights_digest
-from lorify.contexts.description_encoder_files import read_transformer_config, resolve_embedder
+from lorify.contexts.descriptions.encoder_files import read_transformer_config, resolve_embedder
 from lorify.data.answers import YES_OR_NO
 from lorify.errors import ContextError, ExtractorError, first_line
 from lorify.extraction.config import ExtractorConfig

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lorify.atomic import replaced_file
 from lorify.base.chat.acronyms import find_acronyms
-from lorify.contexts.words import hash_stem, hash_words, word_stems
+from lorify.contexts.texts.words import hash_stem, hash_words, word_stems
 from lorify.errors import HypernetworkError, first_problem
 
 RELEVANCE_NAME = "relevance.json"

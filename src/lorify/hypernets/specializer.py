@@ -15,8 +15,8 @@ from torch import nn
 from lorify.adapters import Adapter, DocumentRecord, LoraPair, Provenance
 from lorify.adapters.adapter import Key, lorify_version
 from lorify.base.model import BaseLM
-from lorify.contexts.description_text import DescriptionWarning
-from lorify.contexts.descriptions import DescriptionEncoder
+from lorify.contexts.descriptions.encoding import DescriptionEncoder
+from lorify.contexts.descriptions.text import DescriptionWarning
 from lorify.contexts.documents import Document
 from lorify.errors import HypernetworkError
 from lorify.hypernets.internalizer import check_made_for

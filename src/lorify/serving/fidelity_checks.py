@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 
 from lorify.adapters import Adapter
-from lorify.answering.fidelity import ANSWER_OPTIONS, FidelityQuestion, fidelity, fidelity_questions
+from lorify.answering.checks.fidelity import ANSWER_OPTIONS, FidelityQuestion, fidelity, fidelity_questions
 from lorify.contexts.documents import Document
 from lorify.errors import BusyError, LorifyError
 from lorify.facade import Lorify

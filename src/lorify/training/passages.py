@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from lorify.contexts.line_wraps import join_wrapped_lines
+from lorify.contexts.texts.line_wraps import join_wrapped_lines
 from lorify.data.examples import Example
 from lorify.data.sources.question_kinds import KIND_OF_SOURCE, by_question_kind
 from lorify.data.sources.questions import load_question_examples

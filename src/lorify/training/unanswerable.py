@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lorify.contexts.chunking import split_into_sentences
+from lorify.contexts.texts.chunking import split_into_sentences
 from lorify.data.examples import Example, Question
 from lorify.data.unanswerable import most_similar_question, without_answer
 

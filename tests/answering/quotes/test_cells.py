@@ -3,7 +3,7 @@
 import pytest
 
 from lorify.answering.quotes.cells import find_cell
-from lorify.contexts.table_rows import rows_in_words
+from lorify.contexts.tables.markdown_rows import rows_in_words
 
 SAWS = rows_in_words(
     """# Saws of the range Holm

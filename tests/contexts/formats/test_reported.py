@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lorify.contexts.documents import read_document
-from lorify.contexts.table_rows import rows_in_words
+from lorify.contexts.tables.markdown_rows import rows_in_words
 
 FILES = Path(__file__).parents[2] / "data" / "files" / "reported"
 

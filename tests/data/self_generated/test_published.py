@@ -6,7 +6,7 @@ from data.self_generated.published_files import published_row, write_published
 from tiny import tiny_base
 
 from lorify.base.chat.prompts import build_prompt_ids, question_messages
-from lorify.contexts.encoders import context_affixes
+from lorify.contexts.encoders.encoding import context_affixes
 from lorify.data.self_generated.published import ChatTokens, TokenizedContext
 from lorify.data.self_generated.sets import load_sets
 from lorify.data.self_generated.store import SelfGeneratedQuestion

@@ -8,7 +8,7 @@ import pytest
 from tiny import tiny_model, tiny_tokenizer
 
 from lorify.base.loading import load_base
-from lorify.contexts.descriptions import BaseEncoder
+from lorify.contexts.descriptions.encoding import BaseEncoder
 from lorify.errors import EvaluationError
 from lorify.evaluation.benchmarks.lm_eval_tasks import load_lm_eval
 from lorify.evaluation.benchmarks.names import DESCRIPTIONS

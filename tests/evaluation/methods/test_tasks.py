@@ -7,8 +7,8 @@ import torch
 from tiny import tiny_base
 
 from lorify.adapters.storage import save_adapter
-from lorify.contexts.descriptions import BaseEncoder
-from lorify.contexts.task_names import TaskNameEncoder
+from lorify.contexts.descriptions.encoding import BaseEncoder
+from lorify.contexts.descriptions.task_names import TaskNameEncoder
 from lorify.data.tasks.files import save_task
 from lorify.data.tasks.schema import split_descriptions
 from lorify.data.tasks.suite import suite_unseen_tasks

@@ -2,7 +2,7 @@ import pytest
 from made_up_runs import make_answer
 from tiny import tiny_base
 
-from lorify.contexts.descriptions import BaseEncoder
+from lorify.contexts.descriptions.encoding import BaseEncoder
 from lorify.evaluation.methods.registry import parse_methods
 from lorify.evaluation.reports.findings import compare_task_scores, measure_compression, summarize_findings
 from lorify.facade import Lorify

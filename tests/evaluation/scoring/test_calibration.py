@@ -1,7 +1,7 @@
 import pytest
 
 from lorify.answering.answerer import Answer
-from lorify.answering.confidence import ConfidenceSignals
+from lorify.answering.calibration.confidence import ConfidenceSignals
 from lorify.errors import EvaluationError
 from lorify.evaluation.scoring.calibration import calibrate
 from lorify.evaluation.suites.facts import FactsSuite

@@ -1,6 +1,6 @@
 import pytest
 
-from lorify.answering.stated import StatedSignals
+from lorify.answering.calibration.stated import StatedSignals
 from lorify.errors import EvaluationError
 from lorify.evaluation.scoring.stated import LOST_SHARE, CheckedAnswer, fit_stated
 

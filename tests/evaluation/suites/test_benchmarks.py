@@ -4,7 +4,7 @@ import pytest
 from tiny import tiny_base
 
 from lorify.answering.answerer import Answer, Answerer
-from lorify.contexts.descriptions import BaseEncoder
+from lorify.contexts.descriptions.encoding import BaseEncoder
 from lorify.data.benchmarks.published import published_benchmarks
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.registry import parse_methods

@@ -10,9 +10,9 @@ from tiny_internalizer import DOCUMENTS, INTERNALIZER, assert_same_weights, larg
 from lorify.adapters import LoraPair, build_lora_batch, load_adapter, save_adapter
 from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
-from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import document_from_text
-from lorify.contexts.features import encode_chunks
+from lorify.contexts.encoders.features import encode_chunks
+from lorify.contexts.texts.chunking import split_into_chunks
 from lorify.errors import AdapterError, ContextError, HypernetworkError
 from lorify.hypernets.associative.document_encoder import DocumentEncoder
 from lorify.hypernets.associative.network import AssociativeHypernetwork, address_adapters

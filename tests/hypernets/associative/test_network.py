@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 from tiny import tiny_base
 
-from lorify.contexts.features import Features, encode_chunks
+from lorify.contexts.encoders.features import Features, encode_chunks
 from lorify.hypernets.associative.memory import Statistics
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 

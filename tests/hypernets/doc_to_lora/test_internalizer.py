@@ -15,7 +15,7 @@ from lorify.answering.plan import Query
 from lorify.base.loading import load_base
 from lorify.cli import app
 from lorify.contexts.documents import document_from_text
-from lorify.contexts.encoders import split_evenly
+from lorify.contexts.encoders.encoding import split_evenly
 from lorify.errors import AdapterError, ContextError, HypernetworkError
 from lorify.facade import Lorify
 from lorify.hypernets.associative.kind import ASSOCIATIVE

@@ -3,7 +3,7 @@ import torch
 from pydantic import ValidationError
 from tiny import tiny_base
 
-from lorify.contexts.encoders import TextEncoder
+from lorify.contexts.encoders.encoding import TextEncoder
 from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_batch, as_lora_pairs, merge_chunks
 from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig, PerceiverConfig

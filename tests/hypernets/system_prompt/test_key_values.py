@@ -11,7 +11,7 @@ from lorify.adapters import build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
 from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import BaseEncoder
+from lorify.contexts.descriptions.encoding import BaseEncoder
 from lorify.errors import HypernetworkError
 from lorify.hub import HubAddress
 from lorify.hypernets.adapted_modules import adapted_modules

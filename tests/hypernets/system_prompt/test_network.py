@@ -13,7 +13,7 @@ from lorify.answering.answerer import Answerer
 from lorify.answering.plan import Query
 from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import BaseEncoder
+from lorify.contexts.descriptions.encoding import BaseEncoder
 from lorify.errors import HypernetworkError
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.system_prompt.config import SystemMessageConfig

@@ -7,8 +7,8 @@ from tiny import tiny_base
 
 from lorify.adapters import build_lora_batch
 from lorify.adapters.storage import load_adapter, save_adapter
-from lorify.contexts.description_text import DescriptionWarning
-from lorify.contexts.descriptions import BaseEncoder
+from lorify.contexts.descriptions.encoding import BaseEncoder
+from lorify.contexts.descriptions.text import DescriptionWarning
 from lorify.errors import BaseModelError, ConfigError, ContextError, HypernetworkError
 from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.hypernets.text_to_lora.config import SIZES, TaskConfig, task_config

@@ -10,7 +10,7 @@ from serving.tiny_lorify import tiny_lorify
 from tiny_lorify import ForwardPasses
 
 from lorify import Lorify
-from lorify.answering.stated import StatedModel
+from lorify.answering.calibration.stated import StatedModel
 from lorify.data.answers import NOT_STATED
 from lorify.hypernets.relevance import Relevance
 

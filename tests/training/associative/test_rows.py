@@ -4,7 +4,7 @@ from tiny_internalizer import INTERNALIZER
 from training.tiny_associative_run import GENERAL, PASSAGE, tiny_config
 
 from lorify.contexts.documents import document_from_text
-from lorify.contexts.features import encode_chunks
+from lorify.contexts.encoders.features import encode_chunks
 from lorify.hypernets.associative.internalizer import AssociativeInternalizer
 from lorify.hypernets.associative.questions.answer_finder import AnswerFinder
 from lorify.hypernets.relevance import Relevance

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from lorify.cli import app
 from lorify.commands.settings import apply_settings
-from lorify.contexts.encoders import TextEncoder
+from lorify.contexts.encoders.encoding import TextEncoder
 from lorify.errors import ConfigError
 from lorify.hypernets.doc_to_lora.generation import generate_weights
 from lorify.hypernets.doc_to_lora.network import PerceiverHypernetwork

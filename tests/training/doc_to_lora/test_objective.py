@@ -12,7 +12,7 @@ from training.small_perceiver import config, objective, train_in_process, weight
 from training.two_processes import in_two_processes
 
 from lorify.base.chat.prompts import build_prompt_ids, question_messages
-from lorify.contexts.encoders import TextEncoder
+from lorify.contexts.encoders.encoding import TextEncoder
 from lorify.data.examples import Question
 from lorify.data.self_generated.pipeline import answer_context
 from lorify.data.self_generated.teachers import LocalTeacher

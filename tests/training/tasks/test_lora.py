@@ -3,7 +3,7 @@ import torch
 from tiny import tiny_base
 from training.small_tasks import DATA, SHAPE, lora_config, start, train
 
-from lorify.contexts.descriptions import BaseEncoder
+from lorify.contexts.descriptions.encoding import BaseEncoder
 from lorify.errors import AdapterError
 from lorify.hypernets.text_to_lora.library import Library, load_library, save_library
 from lorify.hypernets.text_to_lora.network import build_task_hypernetwork

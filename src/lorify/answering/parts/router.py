@@ -15,7 +15,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from lorify.answering.parts.records import PartRecord, read_parts
-from lorify.contexts.words import hash_stem, word_stems
+from lorify.contexts.texts.words import hash_stem, word_stems
 from lorify.errors import AdapterError, HypernetworkError
 from lorify.extraction.extractor import Extractor
 from lorify.hypernets.evidence import superseded_documents

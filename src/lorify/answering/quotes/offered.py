@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from lorify.answering.quotes.words import content_words, is_function_word, last_sentence
 from lorify.answering.sources import Source
-from lorify.contexts.words import find_words, stem_words
+from lorify.contexts.texts.words import find_words, stem_words
 
 BEFORE_COST = 2
 """A choice before the question's other words counts as this many times as far from them as one after them."""

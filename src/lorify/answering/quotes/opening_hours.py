@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lorify.answering.quotes.stated_answer import StatedAnswer
 from lorify.answering.quotes.words import content_words, is_heading, last_sentence
-from lorify.contexts.chunking import split_into_sentences
+from lorify.contexts.texts.chunking import split_into_sentences
 
 MIN_DAYS = 5
 """A weekday that is not named is closed if so many others are named."""

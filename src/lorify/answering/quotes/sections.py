@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lorify.answering.quotes.words import content_words, is_heading
 from lorify.answering.sources import is_question
-from lorify.contexts.chunking import split_into_sentences
+from lorify.contexts.texts.chunking import split_into_sentences
 
 MIN_SIMILARITY = 0.75
 """Two questions are the same if they share this part of all their words, and ask with the same word."""

@@ -24,7 +24,7 @@ from lorify.answering.quotes.verdicts import find_verdict
 from lorify.answering.quotes.whole_words import whole_words
 from lorify.answering.quotes.words import content_words, last_sentence
 from lorify.base.token_texts import Decode, token_texts
-from lorify.contexts.chunking import split_into_sentences
+from lorify.contexts.texts.chunking import split_into_sentences
 from lorify.data.answers import contains_answer
 from lorify.extraction.extractor import ExtractedWords, Extractor
 from lorify.hypernets.associative.questions.table_keys import without_other_rows

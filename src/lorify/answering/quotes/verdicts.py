@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lorify.answering.quotes.item_lists import is_no
 from lorify.answering.quotes.words import content_words, is_heading
 from lorify.answering.sources import is_question
-from lorify.contexts.chunking import split_into_sentences
+from lorify.contexts.texts.chunking import split_into_sentences
 
 LOCATED_BONUS = 0.5
 """The sentence in which the extractor finds the answer counts as if it had this share more of the question's words."""

@@ -6,8 +6,8 @@ import re
 
 from lorify.answering.sources import is_question
 from lorify.base.chat.acronyms import ACRONYMS, find_acronyms
-from lorify.contexts.chunking import split_into_sentences
-from lorify.contexts.words import word_stems
+from lorify.contexts.texts.chunking import split_into_sentences
+from lorify.contexts.texts.words import word_stems
 
 _FUNCTION_TEXT = (
     "a an the of in on at to for by with from and or but not no it its this that these those he she they his her their "

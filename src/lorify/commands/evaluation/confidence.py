@@ -16,7 +16,7 @@ from lorify.commands.terminal import print_json, show_progress, stderr
 from lorify.errors import EvaluationError
 
 if TYPE_CHECKING:
-    from lorify.answering.confidence import ConfidenceModel
+    from lorify.answering.calibration.confidence import ConfidenceModel
 
 DEFAULT_SUITES = ("facts:documents=40:seed=1000", "portraits:documents=30:seed=1000")
 

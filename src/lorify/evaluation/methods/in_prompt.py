@@ -12,7 +12,7 @@ from lorify.answering.answerer import Answerer
 from lorify.answering.plan import Query
 from lorify.answering.window import fit_document
 from lorify.base.chat.prompts import Message, question_messages
-from lorify.contexts.chunking import split_into_chunks
+from lorify.contexts.texts.chunking import split_into_chunks
 from lorify.evaluation.methods.api import Ingest, Method, PreparedCase
 from lorify.evaluation.methods.bm25 import load_bm25
 from lorify.evaluation.methods.contexts import SEPARATOR, joined_documents

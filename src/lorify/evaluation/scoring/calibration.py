@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lorify.answering.answerer import Answerer
 from lorify.answering.batches import answer_in_batches
-from lorify.answering.confidence import ConfidenceModel, ConfidenceSignals
+from lorify.answering.calibration.confidence import ConfidenceModel, ConfidenceSignals
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import PreparedCase, check_plain_questions, check_questions

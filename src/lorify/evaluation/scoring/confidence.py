@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lorify.answering.confidence import ConfidenceModel
-from lorify.answering.fitted import MAX_ODDS
+from lorify.answering.calibration.confidence import ConfidenceModel
+from lorify.answering.calibration.fitted import MAX_ODDS
 from lorify.errors import EvaluationError
 
 FALSE_WARNINGS = 0.05

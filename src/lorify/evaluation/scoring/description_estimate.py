@@ -9,7 +9,7 @@ import numpy as np
 
 from lorify.adapters import AdapterStack
 from lorify.answering.batches import answer_in_batches
-from lorify.answering.description_estimate import DescriptionModel, DescriptionProbe, DescriptionSignals
+from lorify.answering.calibration.description_estimate import DescriptionModel, DescriptionProbe, DescriptionSignals
 from lorify.answering.plan import Query
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import ContextError, EvaluationError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lorify.answering.batches import answer_in_batches
-from lorify.answering.stated import StatedModel, StatedSignals
+from lorify.answering.calibration.stated import StatedModel, StatedSignals
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.errors import EvaluationError
 from lorify.evaluation.methods.api import check_plain_questions

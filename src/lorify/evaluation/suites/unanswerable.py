@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from lorify.contexts.chunking import split_into_sentences
+from lorify.contexts.texts.chunking import split_into_sentences
 from lorify.data.answers import NOT_STATED
 from lorify.data.examples import Example, Question
 from lorify.data.sources.questions import load_question_examples

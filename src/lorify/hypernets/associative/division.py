@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lorify.base.token_texts import Decode, token_texts
-from lorify.contexts.chunking import split_into_sentences
+from lorify.contexts.texts.chunking import split_into_sentences
 from lorify.hypernets.associative.memory import TokenMemory
 from lorify.hypernets.associative.token_cache import CachedTokens
 

@@ -12,11 +12,11 @@ from torch import Tensor
 from lorify.base.model import BaseLM
 from lorify.base.precision import widest_float
 from lorify.cancellation import CancelToken
-from lorify.contexts.chunking import split_into_chunks
 from lorify.contexts.documents import Document
-from lorify.contexts.features import Features, batched, encode_chunks, group_by_length
-from lorify.contexts.settings_rows import read_in_words
-from lorify.contexts.words import hash_words
+from lorify.contexts.encoders.features import Features, batched, encode_chunks, group_by_length
+from lorify.contexts.tables.json_rows import read_in_words
+from lorify.contexts.texts.chunking import split_into_chunks
+from lorify.contexts.texts.words import hash_words
 from lorify.errors import ContextError
 from lorify.hypernets.associative.document_memory import DocumentMemory
 from lorify.hypernets.associative.memory import Statistics, TokenMemory

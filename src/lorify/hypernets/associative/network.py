@@ -44,7 +44,7 @@ from torch import Tensor, nn
 from lorify.base.lora import LoraBatch, LoraTensors
 from lorify.base.model import BaseLM
 from lorify.base.precision import widest_float
-from lorify.contexts.features import Features
+from lorify.contexts.encoders.features import Features
 from lorify.errors import BaseModelError, HypernetworkError
 from lorify.hypernets.associative.encoder import BidirectionalEncoder
 from lorify.hypernets.associative.memory import Statistics, TokenMemory, factorize_ridge

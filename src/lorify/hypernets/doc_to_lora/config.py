@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lorify.contexts.encoders import EncoderKind
-from lorify.contexts.patches import PatchGrid
+from lorify.contexts.encoders.encoding import EncoderKind
+from lorify.contexts.encoders.patches import PatchGrid
 from lorify.hypernets.adapted_modules import AdaptedModule
 
 

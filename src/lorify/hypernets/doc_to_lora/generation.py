@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from lorify.base.model import BaseLM
-from lorify.contexts.encoder_loading import load_encoder
-from lorify.contexts.encoders import Chunk, ContextEncoder
+from lorify.contexts.encoders.encoding import Chunk, ContextEncoder
+from lorify.contexts.encoders.loading import load_encoder
 from lorify.errors import HypernetworkError
 from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig, PerceiverConfig
 from lorify.hypernets.doc_to_lora.network import GeneratedLora, PerceiverHypernetwork

@@ -21,8 +21,8 @@ from pydantic import ValidationError
 
 from lorify.base.model import BaseLM
 from lorify.base.weight_shapes import find_mismatch
-from lorify.contexts.encoder_loading import EncoderSpec, read_encoder_spec
-from lorify.contexts.encoders import context_affixes
+from lorify.contexts.encoders.encoding import context_affixes
+from lorify.contexts.encoders.loading import EncoderSpec, read_encoder_spec
 from lorify.errors import HypernetworkError, LorifyError
 from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
 from lorify.hypernets.doc_to_lora.authors_files import DocToLoraCheckpoint, read_checkpoint, read_chunk_tokens

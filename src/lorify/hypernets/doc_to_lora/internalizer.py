@@ -18,8 +18,8 @@ from lorify.adapters import Adapter, DocumentRecord
 from lorify.adapters.document_statistics import DocumentStatistics
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
-from lorify.contexts.encoders import Chunk, ContextEncoder, context_ids, split_evenly
-from lorify.contexts.features import batched
+from lorify.contexts.encoders.encoding import Chunk, ContextEncoder, context_ids, split_evenly
+from lorify.contexts.encoders.features import batched
 from lorify.contexts.images import Context, ImageContext, image_not_supported
 from lorify.errors import ContextError
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_pairs, merge_chunks

@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from lorify.contexts.encoders import EncoderKind
-from lorify.contexts.patches import PatchGrid
+from lorify.contexts.encoders.encoding import EncoderKind
+from lorify.contexts.encoders.patches import PatchGrid
 from lorify.data.sources.images import DEFAULT_QUESTION
 from lorify.hypernets.training_config import Optimization, Section, TrainingConfig
 

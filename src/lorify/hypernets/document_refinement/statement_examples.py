@@ -12,7 +12,7 @@ import torch
 from lorify.adapters import Adapter, build_lora_batch
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
-from lorify.contexts.statement_text import statement_text
+from lorify.contexts.tables.statement_text import statement_text
 from lorify.data.cloze.question_writing import select_unambiguous
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import ClozeStatement, find_cloze_candidates, number_without_unit

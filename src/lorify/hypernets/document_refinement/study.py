@@ -15,7 +15,7 @@ from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
-from lorify.contexts.statement_text import statement_text
+from lorify.contexts.tables.statement_text import statement_text
 from lorify.data.cloze.sentences import split_sentences
 from lorify.data.cloze.statements import find_cloze_candidates, find_cloze_statements
 from lorify.errors import ContextError

@@ -10,7 +10,7 @@ from lorify.base.chat.prompts import PromptBuilder, build_prompt_ids, question_m
 from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
-from lorify.contexts.chunking import split_into_chunks
+from lorify.contexts.texts.chunking import split_into_chunks
 from lorify.hypernets.adapter_training.time_limit import TimeLimit
 from lorify.hypernets.adapter_training.training_examples import TrainingExample
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import DescriptionEncoder
+from lorify.contexts.descriptions.encoding import DescriptionEncoder
 from lorify.hypernets.system_prompt.config import SystemMessageConfig
 from lorify.hypernets.system_prompt.key_values import KEY_MODULE, KeyValues, key_values_of
 from lorify.hypernets.system_prompt.network import EncodedDescriptions

@@ -10,7 +10,7 @@ from lorify.adapters import LoraPair
 from lorify.adapters.adapter import Key
 from lorify.base.lora import LoraTensors, stack_updates
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import load_description_encoder
+from lorify.contexts.descriptions.encoding import load_description_encoder
 from lorify.hypernets.checkpoint import LoadedHypernetwork
 from lorify.hypernets.specializer import EncoderSpecializer
 from lorify.hypernets.system_prompt.config import SystemMessageConfig

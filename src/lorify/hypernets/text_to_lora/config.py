@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lorify.adapters.adapter import lora_scaling
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import DescriptionEncoder
+from lorify.contexts.descriptions.encoding import DescriptionEncoder
 from lorify.errors import ConfigError
 from lorify.hypernets.adapted_modules import AdaptedModule, adapted_modules
 

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from lorify.base.model import BaseLM
 from lorify.base.weight_shapes import find_mismatch
-from lorify.contexts.description_encoder_files import BASE_EMBEDDER
-from lorify.contexts.task_names import ONE_HOT_EMBEDDER
+from lorify.contexts.descriptions.encoder_files import BASE_EMBEDDER
+from lorify.contexts.descriptions.task_names import ONE_HOT_EMBEDDER
 from lorify.errors import HypernetworkError
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.text_to_lora.authors_files import ADAPTER_CONFIG_NAME, TextToLoraCheckpoint, read_checkpoint

@@ -9,8 +9,8 @@ from lorify.adapters import LoraPair
 from lorify.adapters.adapter import Key
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import DescriptionEncoder, load_description_encoder
-from lorify.contexts.task_names import ONE_HOT_EMBEDDER, TaskNameEncoder
+from lorify.contexts.descriptions.encoding import DescriptionEncoder, load_description_encoder
+from lorify.contexts.descriptions.task_names import ONE_HOT_EMBEDDER, TaskNameEncoder
 from lorify.errors import HypernetworkError
 from lorify.hypernets.checkpoint import LoadedHypernetwork
 from lorify.hypernets.specializer import EncoderSpecializer

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from lorify.contexts.description_encoder_files import DEFAULT_EMBEDDER
+from lorify.contexts.descriptions.encoder_files import DEFAULT_EMBEDDER
 from lorify.hypernets.text_to_lora.config import TaskEncoderKind
 from lorify.hypernets.training_config import LoraSettings, Optimization, TrainingConfig
 from lorify.hypernets.training_data import TaskData

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from lorify.adapters import Adapter, Provenance
-from lorify.answering.task_check import TaskCheck, check_task
+from lorify.answering.checks.task_check import TaskCheck, check_task
 from lorify.cancellation import CancelToken
 from lorify.contexts.documents import Document
 from lorify.contexts.token_estimates import estimate_tokens

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from lorify.adapters import Adapter, DocumentRecord
 from lorify.cancellation import CancelToken
+from lorify.contexts.descriptions.notes import language_notes, task_notes
 from lorify.contexts.documents import Document
-from lorify.contexts.task_notes import language_notes, task_notes
 from lorify.errors import RequestError
 from lorify.facade import Lorify
 from lorify.hypernets.specializer import task_document

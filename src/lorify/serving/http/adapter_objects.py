@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lorify.answering.task_check import TaskCheck
+from lorify.answering.checks.task_check import TaskCheck
 from lorify.serving.adapters.creation import CreatedAdapter
 from lorify.serving.adapters.jobs import AdapterJob
 from lorify.serving.http.errors import error_detail

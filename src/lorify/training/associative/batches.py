@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lorify.base.chat.prompts import build_prompt_ids, question_messages
 from lorify.base.model import BaseLM
-from lorify.contexts.chunking import split_into_chunks
+from lorify.contexts.texts.chunking import split_into_chunks
 from lorify.data.examples import Example, Question
 from lorify.data.facts.everyday import generate_everyday_example
 from lorify.data.facts.generate import generate_fact_example

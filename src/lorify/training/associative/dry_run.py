@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
-from lorify.contexts.features import encode_chunks
+from lorify.contexts.encoders.features import encode_chunks
 from lorify.hypernets.associative.memory import Statistics, TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, address_adapters
 from lorify.hypernets.associative.questions.focus import FocusSolver

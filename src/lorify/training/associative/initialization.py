@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lorify.base.model import BaseLM
-from lorify.contexts.features import Features, encode_chunks
+from lorify.contexts.encoders.features import Features, encode_chunks
 from lorify.errors import TrainingError
 from lorify.hypernets.associative.kind import ASSOCIATIVE
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, LinearShape, check_base

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lorify.base.model import BaseLM
-from lorify.contexts.features import Features, encode_chunks
+from lorify.contexts.encoders.features import Features, encode_chunks
 from lorify.hypernets.associative.memory import Statistics, TokenMemory
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.associative.questions.answer_finder import EncodedDocument

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lorify.base.chat.prompts import build_prompt_ids, question_messages, with_system_turn
 from lorify.base.model import BaseLM
-from lorify.contexts.encoders import Chunk, ContextEncoder, context_ids, split_evenly
+from lorify.contexts.encoders.encoding import Chunk, ContextEncoder, context_ids, split_evenly
 from lorify.contexts.images import read_image
 from lorify.data.examples import Example, Question
 from lorify.data.facts.generate import generate_fact_example

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lorify.base.model import BaseLM
-from lorify.contexts.encoders import context_affixes
+from lorify.contexts.encoders.encoding import context_affixes
 from lorify.data.examples import Example
 from lorify.data.self_generated.published import ChatTokens
 from lorify.data.self_generated.sets import SelfGeneratedSets, load_sets

@@ -18,9 +18,9 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lorify.base.model import BaseLM
-from lorify.contexts.encoders import Chunk, ContextEncoder, ImageChunk, TextEncoder
-from lorify.contexts.patches import PatchEncoder
-from lorify.contexts.vision import VisionEncoder, is_vision_language
+from lorify.contexts.encoders.encoding import Chunk, ContextEncoder, ImageChunk, TextEncoder
+from lorify.contexts.encoders.patches import PatchEncoder
+from lorify.contexts.encoders.vision import VisionEncoder, is_vision_language
 from lorify.hypernets.doc_to_lora.chunk_merging import merge_chunks
 from lorify.hypernets.doc_to_lora.config import PerceiverConfig
 from lorify.hypernets.doc_to_lora.generation import generate_weights

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lorify.base.model import BaseLM
-from lorify.contexts.encoders import ContextEncoder, context_affixes
-from lorify.contexts.patches import PatchGrid
+from lorify.contexts.encoders.encoding import ContextEncoder, context_affixes
+from lorify.contexts.encoders.patches import PatchGrid
 from lorify.errors import ConfigError
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.doc_to_lora.config import ContextEncoderConfig, PerceiverConfig

@@ -25,8 +25,8 @@ from torch import Tensor
 from lorify.base.decoding.generation import generate_batch
 from lorify.base.decoding.sampling import GenerationOptions
 from lorify.base.model import BaseLM
-from lorify.contexts.encoder_loading import load_encoder
-from lorify.contexts.encoders import Chunk, EncodedContexts, ImageChunk, TextEncoder
+from lorify.contexts.encoders.encoding import Chunk, EncodedContexts, ImageChunk, TextEncoder
+from lorify.contexts.encoders.loading import load_encoder
 from lorify.data.answers import token_f1
 from lorify.errors import ConfigError, TrainingError
 from lorify.hypernets.doc_to_lora.chunk_merging import as_lora_batch, merge_chunks

@@ -30,7 +30,7 @@ from lorify.base.files.locate import DEFAULT_BASE, resolve_base
 from lorify.base.lora import LoraTensors
 from lorify.base.model import BaseLM
 from lorify.base.structure import find_blocks
-from lorify.contexts.vision import is_vision_language
+from lorify.contexts.encoders.vision import is_vision_language
 from lorify.errors import BaseModelError, ConfigError, first_line
 from lorify.hypernets.adapted_modules import AdaptedModule
 from lorify.plain_files import expand_home

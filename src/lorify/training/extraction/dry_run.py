@@ -11,7 +11,7 @@ from functools import partial
 import torch
 from transformers import AutoModel
 
-from lorify.contexts.description_encoder_files import read_transformer_config, resolve_embedder
+from lorify.contexts.descriptions.encoder_files import read_transformer_config, resolve_embedder
 from lorify.data.facts.generate import generate_fact_example
 from lorify.data.facts.single_entity import generate_single_entity_example
 from lorify.extraction.extractor import answer_log_probabilities

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from lorify.base.model import BaseLM
-from lorify.contexts.chunking import split_into_chunks
-from lorify.contexts.features import encode_chunks, with_start_token
+from lorify.contexts.encoders.features import encode_chunks, with_start_token
+from lorify.contexts.texts.chunking import split_into_chunks
 from lorify.data.examples import Example
 from lorify.data.facts.generate import generate_fact_example
 from lorify.data.facts.single_entity import generate_single_entity_example

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig
 
-from lorify.contexts.description_encoder_files import BASE_EMBEDDER, DEFAULT_EMBEDDER
-from lorify.contexts.task_names import ONE_HOT_SETTING
+from lorify.contexts.descriptions.encoder_files import BASE_EMBEDDER, DEFAULT_EMBEDDER
+from lorify.contexts.descriptions.task_names import ONE_HOT_SETTING
 from lorify.data.tasks.published.sni import sni_training_tasks
 from lorify.errors import AdapterError, ConfigError, first_line
 from lorify.hypernets.text_to_lora.config import SIZES, TaskConfig

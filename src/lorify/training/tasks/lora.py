@@ -15,7 +15,7 @@ from torch import nn
 from lorify.adapters import Adapter, save_adapter
 from lorify.base.lora import LoraBatch
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import load_description_encoder
+from lorify.contexts.descriptions.encoding import load_description_encoder
 from lorify.data.tasks.schema import Task
 from lorify.errors import TrainingError
 from lorify.hypernets.text_to_lora.library import Library, save_library

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import DescriptionEncoder, load_description_encoder
-from lorify.contexts.task_names import ONE_HOT_EMBEDDER, ONE_HOT_SETTING, TaskNameEncoder
+from lorify.contexts.descriptions.encoding import DescriptionEncoder, load_description_encoder
+from lorify.contexts.descriptions.task_names import ONE_HOT_EMBEDDER, ONE_HOT_SETTING, TaskNameEncoder
 from lorify.errors import ConfigError, TrainingError
 from lorify.hypernets.text_to_lora.config import TaskConfig
 from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA

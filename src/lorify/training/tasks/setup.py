@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import DescriptionEncoder
+from lorify.contexts.descriptions.encoding import DescriptionEncoder
 from lorify.data.tasks.schema import Task
 from lorify.errors import TrainingError
 from lorify.hypernets.text_to_lora.config import TaskConfig, task_config

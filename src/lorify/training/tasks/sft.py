@@ -16,7 +16,7 @@ from torch import Tensor
 from lorify.adapters import Adapter
 from lorify.adapters.storage import load_adapter
 from lorify.base.model import BaseLM
-from lorify.contexts.descriptions import DescriptionEncoder, load_description_encoder
+from lorify.contexts.descriptions.encoding import DescriptionEncoder, load_description_encoder
 from lorify.errors import TrainingError
 from lorify.hypernets.text_to_lora.config import TaskConfig
 from lorify.hypernets.text_to_lora.kind import TEXT_TO_LORA

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from lorify.base.model import BaseLM
-from lorify.contexts.description_text import DescriptionWarning
-from lorify.contexts.descriptions import DescriptionEncoder, load_description_encoder
+from lorify.contexts.descriptions.encoding import DescriptionEncoder, load_description_encoder
+from lorify.contexts.descriptions.text import DescriptionWarning
 from lorify.errors import TrainingError, first_line
 from lorify.hypernets.adapted_modules import adapted_modules
 from lorify.hypernets.checkpoint import hypernetwork_digest

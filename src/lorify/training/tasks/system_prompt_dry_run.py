@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from lorify.contexts.description_encoder_files import BASE_EMBEDDER
+from lorify.contexts.descriptions.encoder_files import BASE_EMBEDDER
 from lorify.errors import ConfigError
 from lorify.hypernets.system_prompt.config import overwritten_layers
 from lorify.hypernets.system_prompt.key_values import KEY_MODULE, VALUE_MODULE, writer_shapes

@@ -4,7 +4,7 @@ from stand_in_readers import answer_logits
 from tiny import tiny_base
 from tiny_internalizer import INTERNALIZER
 
-from lorify.contexts.words import hash_stem
+from lorify.contexts.texts.words import hash_stem
 from lorify.hypernets.associative.questions.answer_finder import (
     EncodedDocument,
     ReaderQuery,

@@ -5,7 +5,7 @@ import torch
 from tiny_lorify import judging_lorify
 
 from lorify.contexts.documents import document_from_text
-from lorify.contexts.table_rows import rows_in_words
+from lorify.contexts.tables.markdown_rows import rows_in_words
 from lorify.hypernets.associative.questions.table_keys import other_rows, row_shares, without_other_rows
 
 PUMPS = rows_in_words(

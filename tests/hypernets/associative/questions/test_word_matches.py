@@ -1,7 +1,7 @@
 import torch
 from tiny import tiny_base
 
-from lorify.contexts.words import hash_stem
+from lorify.contexts.texts.words import hash_stem
 from lorify.hypernets.associative.questions.word_matches import match_features, words_ending_at
 from lorify.hypernets.relevance import Relevance
 

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lorify.base.chat.follow_ups import earlier_questions
 from lorify.base.model import BaseLM
-from lorify.contexts.features import encode_chunks, group_by_length
+from lorify.contexts.encoders.features import encode_chunks, group_by_length
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork
 from lorify.hypernets.associative.questions.word_matches import match_features
 from lorify.hypernets.associative.reader import AnswerLogits, Reader

@@ -19,7 +19,7 @@ MIN_KEY_CHARS = 3
 """A shorter cell is a key only beside the name of its column (`room 1`), or if it has a letter and a digit (`v2`)."""
 MAX_KEY_CHARS = 80
 _ROW = re.compile(r"^[^:;\n]{1,60}: [^\n]+?; [^\n]+\.$", re.MULTILINE)
-"""A row as `lorify.contexts.table_rows` writes it: `column: cell; column: cell.`"""
+"""A row as `lorify.contexts.tables.markdown_rows` writes it: `column: cell; column: cell.`"""
 _CODE_PARTS = re.compile(r"[^\W\d_]+|\d+(?:[.,:-]\d+)*|[ _-]+|.")
 _JOINTS = re.compile(r"[ _-]+")
 _NOT_KEYS = frozenset(

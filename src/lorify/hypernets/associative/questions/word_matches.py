@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from lorify.contexts.words import find_words, hash_stem, stem_words
+from lorify.contexts.texts.words import find_words, hash_stem, stem_words
 from lorify.hypernets.associative.reader import NUM_MATCH_FEATURES
 
 MIN_RARITY = 2.3

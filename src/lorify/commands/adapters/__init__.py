@@ -1,0 +1,1 @@
+"""Commands that make, show, change, import and upload adapters."""

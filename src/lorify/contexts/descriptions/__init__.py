@@ -1,0 +1,1 @@
+"""Task descriptions: their checks, their embeddings, and notes about them."""

@@ -1,0 +1,1 @@
+"""Context encoders: features of text and images that a hypernetwork reads."""

@@ -45,6 +45,8 @@ PACKAGES = [
     "adapters",
     "answering",
     "base",
+    "commands",
+    "contexts",
     "data",
     "data.tasks",
     "evaluation",

@@ -1,5 +1,6 @@
 """Questions of `lorify ask`: what is said of an answer takes one pass over it."""
 
+import io
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -174,3 +175,9 @@ def test_a_comparison_shows_the_sources_of_the_adapters_answer(capsys):
 def test_an_empty_question_is_refused():
     with pytest.raises(LorifyError, match=r"^a question is empty; give each -q a text$"):
         read_questions(["Who?", " "], required=False)
+
+
+def test_quit_ends_questions_on_standard_input(monkeypatch):
+    text = "Who?\n\n/quit\nWhen?\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert read_questions(None, required=False) == ["Who?"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lorify.commands.asking.questions import (
+    COMMANDS_TO_QUIT,
     AnswerStyle,
     answer_json,
     check_combination,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from lorify.base.chat.prompts import Message
     from lorify.facade import Lorify
 
-QUIT_WORDS = ("/quit", "/exit", "quit", "exit")
+QUIT_WORDS = (*COMMANDS_TO_QUIT, "quit", "exit")
 CHAT_HELP = "Ctrl-C stops an answer, Ctrl-D or /quit ends the chat"
 
 Adapters = Annotated[

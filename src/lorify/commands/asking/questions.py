@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from lorify.commands.asking.confidence import note_bare_answer, note_if_cut, warn_if_doubtful
@@ -25,8 +26,12 @@ NOT_STATED_REASON = "the documents do not state an answer"
 """`reason` in JSON where an answer is withheld."""
 
 
+COMMANDS_TO_QUIT = ("/quit", "/exit")
+"""They end a chat, and questions on standard input."""
+
+
 def read_questions(given: list[str] | None, *, required: bool) -> list[str]:
-    """Return the questions of `-q`, or else those on standard input, one per line.
+    """Return the questions of `-q`, or else those on standard input, one per line, up to `/quit`.
 
     Args:
         given: the questions of `-q`.
@@ -52,7 +57,8 @@ def _piped_questions(*, required: bool) -> list[str]:
         lines = sys.stdin.buffer.read().decode("utf-8-sig").split("\n")
     except UnicodeDecodeError:
         raise LorifyError("standard input is not UTF-8 text; convert it, or give questions with -q") from None
-    questions = [line.strip() for line in lines if line.strip()]
+    stripped = takewhile(lambda line: line not in COMMANDS_TO_QUIT, map(str.strip, lines))
+    questions = [line for line in stripped if line]
     if not questions:
         raise LorifyError("there is no question; give one with -q, or one per line on standard input")
     return questions

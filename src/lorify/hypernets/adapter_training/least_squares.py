@@ -39,12 +39,14 @@ class FitSettings:
     Attributes:
         rounds: number of rounds.
         margin: by how much the logit of an answer's token is to exceed all others.
+        held_margin: the same for the tokens of an answer that is right without any change; None: `margin`.
         max_change: largest change of a hidden state in a round, relative to its norm.
         damping: relative to the mean of the diagonal of `Q Q^T`.
     """
 
     rounds: int = 4
     margin: float = 5.0
+    held_margin: float | None = None
     max_change: float = 0.5
     damping: float = 0.01
 
@@ -97,10 +99,14 @@ def fit_answers(
     _check_modules(base, changed)
     adapter = start
     runs = runs or lay_out(base, examples, changed)
+    margins: list[Tensor] = []  # wanted ones of each run [targets]
     for number in limit.steps(settings.rounds if examples else 0, least=1):
         if number or any(run.found is None for run in runs):
             _run_all(base, runs, adapter, beside)
-        targets = [_measure(base, run.latest, adapter, changed, settings) for run in runs]
+        margins = margins or [_wanted_margins(base, run, settings) for run in runs]
+        targets = [
+            _measure(base, run.latest, adapter, changed, own, settings) for run, own in zip(runs, margins, strict=True)
+        ]
         adapter = _solve(adapter, targets, settings.damping)
     return adapter
 
@@ -115,6 +121,11 @@ def lay_out(base: BaseLM, examples: Sequence[TrainingExample], keys: Sequence[Ke
     """
     batches = [examples[i : i + BATCH_SIZE] for i in range(0, len(examples), BATCH_SIZE)]
     return [ExampleRun(base, batch, keys) for batch in batches]
+
+
+def right_answers(base: BaseLM, runs: Sequence[ExampleRun]) -> list[bool]:
+    """Return whether each example has its answer in the latest run: each token of it is the most probable one."""
+    return [bool((own > 0).all()) for run in runs for own in _example_margins(base, run)]
 
 
 def target_inputs(base: BaseLM, runs: Sequence[ExampleRun], adapter: Adapter) -> dict[Key, Tensor]:
@@ -187,6 +198,7 @@ class ExampleRun:
         else:
             self._inputs, self._at = _pack(base, examples)
         self._targets = torch.cat([example.top_ids[:, 0] for example in examples])
+        self.num_targets = [example.num_targets for example in examples]
         self._upper: UpperBlocks | None = None
         self.found: _Found | None = None
         """What the latest run gave."""
@@ -225,8 +237,23 @@ def _pack(base: BaseLM, examples: Sequence[TrainingExample]) -> tuple[dict[str, 
     return {"input_ids": ids, "position_ids": positions, "attention_mask": mask}, (torch.zeros_like(at), at)
 
 
-def _measure(base: BaseLM, found: _Found, adapter: Adapter, keys: Sequence[Key], settings: FitSettings) -> _Targets:
-    """What a run says about the changes that the adapter needs."""
+def _example_margins(base: BaseLM, run: ExampleRun) -> Sequence[Tensor]:
+    """The margins of each example's targets in the latest run."""
+    with torch.no_grad():
+        return _margin(base.logits(run.latest.hidden), run.latest.tokens).split(run.num_targets)
+
+
+def _wanted_margins(base: BaseLM, run: ExampleRun, settings: FitSettings) -> Tensor:
+    """The margins that the targets of a run are to have `[targets]`, seen before anything is changed."""
+    held = settings.margin if settings.held_margin is None else settings.held_margin
+    own = _example_margins(base, run)
+    return torch.cat([torch.full_like(each, held if (each > 0).all() else settings.margin) for each in own])
+
+
+def _measure(
+    base: BaseLM, found: _Found, adapter: Adapter, keys: Sequence[Key], wanted: Tensor, settings: FitSettings
+) -> _Targets:
+    """Return the changes that the adapter needs after a run, whose targets are to have the margins `wanted`."""
     reads = {
         key: adapter.scaling(key) * (found.inputs[key] @ adapter.weights[key].A.to(base.device, torch.float32).T)
         for key in keys
@@ -234,22 +261,25 @@ def _measure(base: BaseLM, found: _Found, adapter: Adapter, keys: Sequence[Key],
     margin = _margin(base.logits(found.hidden), found.tokens)
     (slope,) = torch.autograd.grad(margin.sum(), found.last)
     last = found.last[found.at].detach().float()
-    return _Targets(reads, _smallest_change(slope[found.at].float(), margin.detach(), last, settings))
+    missing = (wanted - margin.detach()).clamp_min(0)
+    return _Targets(reads, _smallest_change(slope[found.at].float(), missing, last, settings.max_change))
 
 
-def _smallest_change(slope: Tensor, margin: Tensor, hidden: Tensor, settings: FitSettings) -> Tensor:
-    """The smallest change of hidden states `[targets, hidden]` that gives targets their margin, within a trust region.
+def _smallest_change(slope: Tensor, missing: Tensor, hidden: Tensor, max_change: float) -> Tensor:
+    """Return the smallest change of hidden states that gives targets their margin, within a trust region.
 
     Args:
         slope: gradient of each margin `[targets, hidden]`; a margin depends on the hidden state of its own token alone.
-        margin: the margins `[targets]`.
+        missing: by how much each margin is too small `[targets]`.
         hidden: the hidden states `[targets, hidden]`.
-        settings: the wanted margin and the trust region.
+        max_change: the trust region, relative to the norm of a hidden state.
+
+    Returns:
+        Changes `[targets, hidden]`.
     """
     # Where a logit cap is saturated, nothing changes the margin: the slope and the change are 0.
     steepness = slope.norm(dim=-1).clamp_min(torch.finfo(slope.dtype).tiny)
-    wanted = (settings.margin - margin).clamp_min(0) / steepness  # [targets]
-    size = wanted.minimum(settings.max_change * hidden.norm(dim=-1))
+    size = (missing / steepness).minimum(max_change * hidden.norm(dim=-1))  # [targets]
     return slope * (size / steepness).unsqueeze(-1)
 
 

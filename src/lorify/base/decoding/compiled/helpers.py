@@ -16,7 +16,7 @@ Step = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Helpers:
-    """Threads, one fewer than PyTorch uses. They take parts of a step when they get to run; no step waits for one to start."""
+    """Threads, one fewer than PyTorch uses. They take parts of a step when they get to run; no step waits for that."""
 
     def __init__(self) -> None:
         """Start without threads."""

@@ -1,4 +1,4 @@
-"""Adapters: applying them to a running base row by row, combining, scaling, storing and exporting them.
+"""Adapters: apply them to a running base row by row, and combine, scale, store and export them.
 
 Names are imported on first use, so the command line can list export formats without loading torch.
 """

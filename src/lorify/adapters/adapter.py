@@ -40,7 +40,7 @@ def lorify_version() -> str:
 
 
 class DocumentRecord(BaseModel):
-    """A document that went into an adapter."""
+    """A document that an adapter was made from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -117,12 +117,12 @@ class Adapter:
     """LoRA weights for one base model.
 
     Attributes:
-        weights: (block index, module name) -> its pair; pairs may differ in rank. If they follow from the statistics,
-            they are `RebuiltWeights`.
+        weights: (block index, module name) -> its pair; pairs may differ in rank. If they are computed from the
+            statistics, they are `RebuiltWeights`.
         lora_alpha: the update of a pair is scaled by `lora_alpha / r`, with the rank r of that pair.
         provenance: base, hypernetwork and documents.
-        statistics: what the hypernetwork needs of each document in `provenance.documents` to rebuild the adapter when
-            documents are added or removed; None if it cannot be rebuilt.
+        statistics: for each document in `provenance.documents`, what the hypernetwork needs to rebuild the adapter
+            when documents are added or removed; None if it cannot be rebuilt.
     """
 
     weights: Mapping[Key, LoraPair]
@@ -167,7 +167,7 @@ class Adapter:
 
     @property
     def num_bytes(self) -> int:
-        """Return the size of the weights in bytes, without statistics; 0 if they are rebuilt from these."""
+        """Return the size of the weights in bytes, without statistics; 0 if they are rebuilt from statistics."""
         if isinstance(self.weights, RebuiltWeights):
             return 0
         return sum(tensor.nbytes for pair in self.weights.values() for tensor in (pair.A, pair.B))
@@ -178,7 +178,7 @@ class Adapter:
         return sum(document.num_bytes for document in self.statistics or ())
 
     def with_held_weights(self) -> Adapter:
-        """Return an adapter that holds its weights; for code that reads the pairs of many adapters in turn."""
+        """Return an adapter that holds its weights in memory; for code that reads pairs of many adapters in turn."""
         return replace(self, weights=dict(self.weights)) if isinstance(self.weights, RebuiltWeights) else self
 
     def to(self, dtype: torch.dtype) -> Adapter:
@@ -190,7 +190,7 @@ class Adapter:
         """Check that this adapter fits `base`.
 
         Raises:
-            AdapterError: if it was made for other weights, or a pair does not fit its linear layer of the base.
+            AdapterError: if it was made for other weights, or a pair does not fit its linear layer in the base.
         """
         made_for = self.provenance
         if made_for.base_digest != base.digest:
@@ -208,7 +208,7 @@ def check_pair(key: Key, shape: PairShape, base: BaseLM) -> None:
     Args:
         key: block and name of the linear layer.
         shape: shape of its LoRA matrices.
-        base: the base that is to have the layer.
+        base: the base that should have the layer.
 
     Raises:
         AdapterError: if the base has no such linear layer, or its size differs.
@@ -232,13 +232,13 @@ ScaledAdapters = Sequence[tuple[Adapter, float]]
 
 
 def scaled_pairs(adapters: ScaledAdapters, key: Key) -> list[LoraPair]:
-    """Return pairs of one linear layer whose updates `B A x` sum to the update of all `adapters`.
+    """Return pairs for one linear layer whose updates `B A x` sum to the update of all `adapters`.
 
     Adapters with the same `A` (a hypernetwork may share it among all documents) become one pair with summed `B`, so
     the rank does not grow with their number.
 
     Args:
-        adapters: the adapters; those that do not adapt `key` are skipped.
+        adapters: the adapters; adapters without a pair for `key` are skipped.
         key: the linear layer.
 
     Returns:

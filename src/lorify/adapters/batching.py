@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def build_lora_batch(rows: Sequence[AdapterLike], base: BaseLM) -> LoraBatch | None:
     """Lay out the adapters of a batch for the base's hooks.
 
-    When all adapters share their `A` at a linear layer, one `A [r, d_in]` serves all rows. Otherwise each row gets its
-    own `A`, the adapters of a stack concatenated along the rank and padded with zeros to the largest rank of the batch.
+    If all adapters share their `A` at a linear layer, one `A [r, d_in]` serves all rows. Otherwise each row gets its
+    own `A`, with the adapters of its stack concatenated along the rank and padded with zeros to the batch's largest
+    rank.
 
     Args:
         rows: the adapters of each row of the batch, in order.
@@ -57,7 +58,7 @@ def _lay_out(rows: list[list[LoraPair]], key: Key, base: BaseLM) -> LoraTensors:
 
 
 def _lay_out_shared(rows: list[list[LoraPair]], present: list[LoraPair], weight: Tensor) -> LoraTensors:
-    """One `A [r, d_in]` for all rows; one `B` too if that is the same for all."""
+    """Build one `A [r, d_in]` for all rows, and one `B` if all rows share it."""
     A = present[0].A.to(weight.device, weight.dtype)
     if len(present) == len(rows) and all(same_tensor(present[0].B, pair.B) for pair in present):
         return LoraTensors(A, present[0].B.T.to(weight.device, weight.dtype).unsqueeze(0))
@@ -69,7 +70,7 @@ def _lay_out_shared(rows: list[list[LoraPair]], present: list[LoraPair], weight:
 
 
 def _fill(A: Tensor, B: Tensor, pairs: list[LoraPair]) -> None:
-    """Copy pairs one below the other into `A [R, d_in]` and `B [R, d_out]`."""
+    """Copy pairs into `A [R, d_in]` and `B [R, d_out]`, stacked along the rank."""
     start = 0
     for pair in pairs:
         A[start : start + pair.rank] = pair.A

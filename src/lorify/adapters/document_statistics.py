@@ -1,4 +1,4 @@
-"""Statistics of documents in an adapter, from which its hypernetwork can rebuild it."""
+"""Statistics of an adapter's documents, from which its hypernetwork can rebuild it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DocumentStatistics:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
     def digest(self, name: str) -> bytes:
-        """Hash the content of one tensor (BLAKE2b, 16 bytes); computed once for each object."""
+        """Hash the content of one tensor (BLAKE2b, 16 bytes); computed once per object."""
         if name not in self._digests:
             tensor = self.tensors[name].detach().cpu().contiguous()
             hasher = hashlib.blake2b(f"{tensor.dtype} {tuple(tensor.shape)}".encode(), digest_size=16)

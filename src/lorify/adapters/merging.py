@@ -1,4 +1,4 @@
-"""Merging adapters into one adapter, or into the weights of their base."""
+"""Merge adapters into one adapter, or into the weights of their base."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class MergedAdapter(BaseModel):
 
 
 class MergeRecord(BaseModel):
-    """What a merged model was made of; its folder may be replaced by another merge."""
+    """What a merged model was made from; another merge may replace its folder."""
 
     base_name: str = Field(description="Name of the base.")
     base_digest: str = Field(description="SHA-256 of the base's weights.")
@@ -83,7 +83,7 @@ def merge_into_base(base: BaseLM, adapters: Adapter | ScaledAdapters, folder: Pa
 
     Raises:
         AdapterError: if an adapter does not fit the base, `folder` holds other files or cannot be written, or the
-            written model gives other logits than the base with the adapters.
+            written model and the base with the adapters give different logits.
     """
     given: ScaledAdapters = ((adapters, 1.0),) if isinstance(adapters, Adapter) else adapters
     for adapter, _ in given:
@@ -109,10 +109,10 @@ def check_merge_output(folder: Path, base: str | None = None) -> None:
 
     Args:
         folder: the folder.
-        base: name or folder of the base that is merged into, if it is known already.
+        base: name or folder of the base to merge into, if already known.
 
     Raises:
-        AdapterError: if it is a file, holds files that no earlier merge wrote, or is the folder of the base.
+        AdapterError: if it is a file, contains files that no earlier merge wrote, or is the folder of the base.
     """
     if base is not None and Path(base).resolve() == folder.resolve():
         raise AdapterError(f"{folder} is the base that is merged into; give another folder to write")
@@ -120,7 +120,7 @@ def check_merge_output(folder: Path, base: str | None = None) -> None:
 
 
 def _write_record(folder: Path, base: BaseLM, rows: ScaledAdapters) -> None:
-    """Record what was merged, and which files that are, so that a later merge may replace them."""
+    """Record what was merged and which files were written, so that a later merge may replace them."""
     adapters = [
         MergedAdapter(documents=tuple(d.name for d in adapter.provenance.documents), scale=scale)
         for adapter, scale in rows
@@ -131,7 +131,7 @@ def _write_record(folder: Path, base: BaseLM, rows: ScaledAdapters) -> None:
 
 
 def _owned(folder: Path) -> set[str]:
-    """Names in an earlier merged model that belong to it."""
+    """Names of the files in a folder that an earlier merge wrote."""
     try:
         record = MergeRecord.model_validate_json((folder / MERGE_RECORD_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # no merged model, or one whose files are not known

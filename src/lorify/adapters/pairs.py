@@ -1,4 +1,4 @@
-"""LoRA matrices of linear layers, held in memory or rebuilt when they are needed."""
+"""LoRA matrices of linear layers, held in memory or rebuilt when needed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LoraPair:
         """Check that the shapes match.
 
         Raises:
-            AdapterError: if the two are not matrices of the same rank of at least 1.
+            AdapterError: if they are not two matrices with the same rank of at least 1.
         """
         if self.A.ndim != 2 or self.B.ndim != 2 or self.A.shape[0] != self.B.shape[1] or self.A.shape[0] == 0:
             raise AdapterError(
@@ -63,14 +63,14 @@ class LoraPair:
 class RebuiltWeights(Mapping[Key, LoraPair]):
     """Pairs that a hypernetwork computes from an adapter's statistics whenever they are needed.
 
-    `A` is the same for all documents and `B` follows from the statistics, so adapters hold neither in memory or on
-    disk. Exports have both.
+    `A` is the same for all documents and `B` is computed from the statistics, so adapters store neither in memory nor
+    on disk. Exports have both.
 
     Attributes:
         shapes: key -> shape of its pair.
         rebuild: computes all pairs.
-        recent: keeps the pairs that were rebuilt last; hypernetworks give all their adapters the same. By default the
-            pairs are kept until these weights are dropped.
+        recent: keeps the most recently rebuilt pairs; shared by all adapters of a hypernetwork. By default the pairs
+            are kept as long as this object.
     """
 
     shapes: Mapping[Key, PairShape]
@@ -78,11 +78,11 @@ class RebuiltWeights(Mapping[Key, LoraPair]):
     recent: RecentPairs = field(default_factory=lambda: RecentPairs(max_adapters=1))
 
     def __hash__(self) -> int:
-        """Hash by identity: mappings have no hash of their own, and the pairs of two adapters are never the same."""
+        """Hash by identity: mappings have no hash, and two adapters never have the same pairs."""
         return id(self)
 
     def __eq__(self, other: object) -> bool:
-        """Compare by identity: to compare the pairs would rebuild them."""
+        """Compare by identity, since comparing the pairs would rebuild them."""
         return self is other
 
     def __getitem__(self, key: Key) -> LoraPair:
@@ -105,7 +105,7 @@ class RebuiltWeights(Mapping[Key, LoraPair]):
 
 
 class RecentPairs:
-    """The pairs of the adapters that were rebuilt last, since several callers read the pairs of one adapter in turn.
+    """The pairs of the most recently rebuilt adapters, since several callers read the pairs of one adapter in turn.
 
     Thread-safe. The pairs of an adapter are dropped with it.
     """
@@ -124,7 +124,7 @@ class RecentPairs:
         """Return the pairs of an adapter; rebuild them if they are not kept."""
         with self._lock:
             if (pairs := self._pairs.pop(weights, None)) is not None:
-                self._pairs[weights] = pairs  # now the last one: dictionaries keep the order of insertion
+                self._pairs[weights] = pairs  # move it to the end: dictionaries keep insertion order
                 return pairs
         pairs = weights.rebuild()
         with self._lock:

@@ -29,10 +29,10 @@ _ROUNDED_TOLERANCES = {torch.bfloat16: 0.1, torch.float16: 0.02}
 def probe_prompt_ids(base: BaseLM) -> Tensor:
     """Return the token ids of the probe prompt `[1, tokens]`.
 
-    It is ordinary text: on special tokens, hidden states are so large that rounding changes logits by dozens.
+    It is ordinary text: at special tokens, hidden states are so large that rounding changes logits by dozens.
     """
     ids = torch.tensor([base.encode_text(PROBE_PROMPT)[:PROBE_TOKENS]], device=base.device)
-    return ids % base.model.config.get_text_config().vocab_size  # folders of bases may hold another tokenizer
+    return ids % base.model.config.get_text_config().vocab_size  # the folder of a base may contain another tokenizer
 
 
 @torch.no_grad()
@@ -46,7 +46,7 @@ def peft_logits(base: BaseLM, folder: Path) -> Tensor:
     """Return `run_probe` of the base with a PEFT adapter that the package peft loads.
 
     Raises:
-        AdapterError: as `load_with_peft`.
+        AdapterError: as for `load_with_peft`.
     """
     adapted = load_with_peft(base, folder)
     with warnings.catch_warnings():
@@ -56,10 +56,10 @@ def peft_logits(base: BaseLM, folder: Path) -> Tensor:
 
 @torch.no_grad()
 def run_probe(model: PreTrainedModel | PeftModel, base: BaseLM) -> Tensor:
-    """Return a model's logits of the probe prompt without its first token, `[1, tokens - 1, vocabulary]`.
+    """Return a model's logits for the probe prompt except its first token, `[1, tokens - 1, vocabulary]`.
 
-    Hidden states at the first token are very large whatever it is (massive activations, arXiv 2402.17762), so that
-    rounding to bfloat16 changes its logits by several units.
+    Hidden states at the first token are always very large (massive activations, arXiv 2402.17762), so rounding to
+    bfloat16 changes its logits by several units.
     """
     return model(input_ids=probe_prompt_ids(base).to(model.device), use_cache=False).logits[:, 1:]
 
@@ -97,7 +97,7 @@ def agree(found: Tensor, wanted: Tensor, dtype: torch.dtype) -> bool:
 
     Args:
         found: logits, of any shape.
-        wanted: logits of the same shape, to compare with.
+        wanted: logits of the same shape to compare with.
         dtype: dtype that the model computes in; it sets the tolerance.
     """
     found, wanted = found.float().cpu(), wanted.float().cpu()

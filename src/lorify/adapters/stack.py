@@ -1,4 +1,4 @@
-"""The adapters that run together, each with a scale."""
+"""Adapters that run together, each with a scale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class AdapterStack:
     """Adapters whose updates are added up; an empty stack is the bare base.
 
     Attributes:
-        parts: (adapter, scale); a scale of 1.0 leaves the adapter as it was made.
+        parts: (adapter, scale); a scale of 1.0 leaves the adapter unchanged.
     """
 
     parts: tuple[tuple[Adapter, float], ...] = ()

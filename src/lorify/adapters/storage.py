@@ -2,8 +2,8 @@
 
 Weights that a hypernetwork rebuilds from the statistics are not stored.
 
-`adapter.json` holds the SHA-256 of the tensor files, which detects damaged files and files of another adapter. Saving
-writes a temporary folder beside the target and renames it, so readers see either the old adapter or the new one.
+`adapter.json` holds the SHA-256 of the tensor files, to detect damaged files and files of another adapter. Saving
+writes a temporary folder next to the target and renames it, so readers see either the old adapter or the new one.
 """
 
 from __future__ import annotations
@@ -77,16 +77,16 @@ class _AdapterRecord(BaseModel):
 def save_adapter(adapter: Adapter, folder: Path, *, replaces: bytes | None = None) -> None:
     """Write an adapter; an earlier adapter in `folder` is replaced atomically.
 
-    Weights keep their dtype; those that follow from the statistics are not written. Statistics in float64 are stored in
-    float32, others in their own dtype.
+    Weights keep their dtype; weights that can be rebuilt from the statistics are not written. Statistics in float64 are
+    stored in float32, others in their own dtype.
 
     Args:
         adapter: the adapter.
         folder: folder to write; missing parents are created.
-        replaces: content of the `adapter.json` that `adapter` is a change of; None replaces any adapter.
+        replaces: content of the `adapter.json` that `adapter` was changed from; None replaces any adapter.
 
     Raises:
-        AdapterError: if `folder` holds anything but an adapter, or another one than `replaces`, or cannot be written.
+        AdapterError: if `folder` contains anything but an adapter, or not the one in `replaces`, or cannot be written.
     """
     files: dict[str, dict[str, Tensor]] = {}
     if adapter.statistics is None or not isinstance(adapter.weights, RebuiltWeights):
@@ -118,12 +118,12 @@ def save_adapter(adapter: Adapter, folder: Path, *, replaces: bytes | None = Non
             provenance=adapter.provenance,
         )
         (temporary / RECORD_NAME).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        if replaces is not None:  # last of all, which leaves others no time to change it
+        if replaces is not None:  # checked last, so that others have no time to change it
             _check_unchanged(folder, replaces)
 
 
 def _check_unchanged(folder: Path, record: bytes) -> None:
-    """Check that the folder of an adapter still has the record that was read before the adapter was changed."""
+    """Check that the record in an adapter's folder is still the one read before the adapter was changed."""
     try:
         is_unchanged = (folder / RECORD_NAME).read_bytes() == record
     except FileNotFoundError:
@@ -136,7 +136,7 @@ def read_provenance(folder: Path) -> Provenance:
     """Read what a saved adapter was made of, without its tensors.
 
     Raises:
-        AdapterError: if the folder holds no adapter, or its record is damaged.
+        AdapterError: if the folder contains no adapter, or its record is damaged.
     """
     return _read_record(folder).provenance
 
@@ -197,7 +197,7 @@ def _read_weights(record: _AdapterRecord, sha256: str, folder: Path) -> dict[Key
 
 
 def _missing_weights(record: _AdapterRecord, folder: Path) -> RebuiltWeights:
-    """Weights with known shapes only, until a hypernetwork rebuilds them (`Lorify.load_adapter`)."""
+    """Weights of which only the shapes are known, until a hypernetwork rebuilds them (`Lorify.load_adapter`)."""
     if record.statistics_sha256 is None:
         raise AdapterError(
             f"adapter {folder}: {RECORD_NAME} is damaged: there are neither weights nor statistics; make the adapter "

@@ -27,7 +27,7 @@ class Activations:
 
 @dataclass(frozen=True)
 class _Recording:
-    """The activations requested by one call, those recorded so far, and whether to stop once all are recorded."""
+    """The activations that one call requests, what is recorded so far, and whether to stop once all are recorded."""
 
     layers: frozenset[int]
     module: str | None
@@ -37,7 +37,7 @@ class _Recording:
 
 @dataclass(frozen=True)
 class _Replacement:
-    """Hidden states `[n, hidden]` that replace those from token `start` on, as the input of block `layer`."""
+    """Hidden states `[n, hidden]` that replace the input of block `layer` from token `start` on."""
 
     layer: int
     start: int
@@ -51,7 +51,7 @@ class _Replacement:
 
 @dataclass(frozen=True)
 class BlockCall:
-    """What a block was called with.
+    """The arguments of a call of a block.
 
     Attributes:
         hidden: hidden states `[batch, tokens, hidden]`.
@@ -146,9 +146,9 @@ class ActivationHooks:
         """Replace hidden states in forward passes inside the `with` block.
 
         Args:
-            layer: index of the block that gets them as its input.
-            start: the first token that is replaced, in every row.
-            states: the states of that token and of those after it `[n, hidden]`.
+            layer: index of the block whose input is replaced.
+            start: the first token to replace, in every row.
+            states: the new states, from that token on `[n, hidden]`.
         """
         token = self._replaced.set(_Replacement(layer, start, states))
         try:
@@ -158,7 +158,7 @@ class ActivationHooks:
 
     @contextmanager
     def recorded_calls(self) -> Iterator[dict[int, BlockCall]]:
-        """Record what blocks are called with in forward passes inside the `with` block.
+        """Record the arguments of all block calls in forward passes inside the `with` block.
 
         Yields:
             Block index -> the latest call.

@@ -1,4 +1,4 @@
-"""lorify's cache folder, and folders in it that are built once."""
+"""lorify's cache folder and the subfolders that are built in it once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def build_cached_folder(
     Args:
         folder: the folder to build.
         fill: writes the files into the folder it is given.
-        is_complete: whether a folder has all its files; another process may have built it meanwhile.
+        is_complete: whether a folder has all its files; another process may have built it in the meantime.
         error: class of the error to raise.
 
     Raises:

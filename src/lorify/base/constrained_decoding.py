@@ -1,9 +1,8 @@
 """Decoding under a constraint: which tokens may come next, and how an answer ends within its limit.
 
-Masks come from llguidance. The shortest ending that was found for the answer so far is kept beside it. A token after
-which no ending would fit the limit is replaced by the first token of that ending, so that an answer in JSON is complete
-even if it is cut short. The search for endings is bounded, as other answers wait for it: a form so large that it would
-need more ends its answer early.
+Masks come from llguidance. For each answer, the shortest known way to end it is stored. If no ending would fit the
+limit after a token, the first token of the stored ending replaces it, so that JSON is complete even if it is cut short.
+The search for endings is bounded, since other answers wait for it; if a form is too large, its answer ends early.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from lorify.json_text import as_json
 _LETTER = "a"  # allowed only inside a string, where brackets end nothing
 _IN_STRINGS = f'"{_LETTER}'
 _BETWEEN_VALUES = '}],"0123456789'
-"""Characters that end a JSON value soon, the best first."""
+"""Characters that soon end a JSON value, best first."""
 _MAX_ENDING_TOKENS = 1024
 _MAX_SEARCH_STEPS = 1024
 _SEARCH_STEPS_PER_TOKEN = 16
-_KEPT_PARTS = 4  # an ending can stay valid without its first tokens, as the answer may have their text already
+_KEPT_PARTS = 4  # an ending can stay valid without its first tokens, since the answer may already contain their text
 
 
 class GrammarTokens:
@@ -43,7 +42,7 @@ class GrammarTokens:
             stop_ids: tokens that end an answer.
 
         Raises:
-            BaseModelError: if the tokenizer is none of the `tokenizers` library.
+            BaseModelError: if the tokenizer is not from the `tokenizers` library.
         """
         if not isinstance(tokenizer, PreTrainedTokenizerFast):
             raise BaseModelError(
@@ -55,10 +54,10 @@ class GrammarTokens:
         self._vocabulary = tokenizer.get_vocab()
 
     def ending_token(self, allowed: np.ndarray) -> list[int]:
-        """Return the allowed token that leads to the end of a JSON value soonest; empty if none is allowed.
+        """Return the allowed token that ends a JSON value soonest; empty if none is allowed.
 
         Args:
-            allowed: for each token whether it may come next.
+            allowed: for each token, whether it may come next.
         """
         letter = self._vocabulary.get(_LETTER)
         in_string = letter is not None and allowed[letter]
@@ -92,7 +91,7 @@ class ConstrainedRow:
             logits.masked_fill_(~allowed.to(logits.device), -torch.inf)
 
     def choose(self, token: int) -> int:
-        """Extend the answer by a sampled token, or by another one if the answer could then not end within its limit.
+        """Add the sampled token to the answer, or another token if the answer could no longer end within its limit.
 
         Returns:
             The token that was added.
@@ -109,7 +108,7 @@ class ConstrainedRow:
         return self._ending.pop(0)
 
     def _add(self, token: int) -> bool:
-        """Add a token unless the answer had an ending that fits and would have none; returns whether it was added."""
+        """Add a token unless the answer would lose every ending that fits; return whether it was added."""
         self._matcher.consume_token(token)
         ending = self._ending_after(token)
         if ending is None and self._ending is not None:
@@ -124,7 +123,7 @@ class ConstrainedRow:
             for start in range(min(_KEPT_PARTS, len(self._ending))):
                 checked = [*self._ending[start:], self._tokens.stop_ids[0]]
                 if len(checked) <= self._num_left and self._matcher.validate_tokens(checked) == len(checked):
-                    return self._ending[start:]  # text inside a string, for example, ends as before
+                    return self._ending[start:]  # for example inside a string, where the same ending still works
         return self._shortest_ending()
 
     def _shortest_ending(self) -> list[int] | None:

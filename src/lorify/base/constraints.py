@@ -15,11 +15,11 @@ ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 """JSON schema of any object."""
 
 JSON_OPTIONS = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-"""JSON on one line, as `json.dumps` writes it: free white space invites small models to repeat it without end."""
+"""JSON on one line, as `json.dumps` writes it: if white space is free, small models tend to repeat it endlessly."""
 
 
 _FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"}
-"""Formats of texts that llguidance enforces."""
+"""String formats that llguidance enforces."""
 _VALUES = {"const", "enum", "default", "examples"}
 """Keywords of JSON Schema whose values are not schemas."""
 
@@ -30,8 +30,7 @@ class Constraint:
 
     Attributes:
         grammar: a grammar of llguidance.
-        json_schema: the schema as JSON text, if the grammar is nothing but a schema; engines other than the local one
-            use it.
+        json_schema: the schema as JSON text, if the grammar is only a schema; used by engines other than the local one.
     """
 
     grammar: str
@@ -57,9 +56,9 @@ def json_constraint(schema: Mapping[str, Any]) -> Constraint:
 
 
 def without_unknown_formats(schema: Any) -> Any:
-    """Return a JSON schema without formats of texts that decoding cannot enforce.
+    """Return a JSON schema without string formats that decoding cannot enforce.
 
-    JSON Schema leaves it to each program which formats it checks; pydantic writes some of its own, such as `password`.
+    JSON Schema lets each program choose which formats it checks; pydantic adds its own, such as `password`.
     """
     if isinstance(schema, list):
         return [without_unknown_formats(item) for item in schema]
@@ -73,7 +72,7 @@ def without_unknown_formats(schema: Any) -> Any:
 
 
 def checked(constraint: Constraint) -> Constraint:
-    """Return a constraint that decoding can enforce.
+    """Return the constraint if decoding can enforce it.
 
     Raises:
         SchemaError: if it cannot.
@@ -99,6 +98,6 @@ def _as_json(schema: Mapping[str, Any]) -> str:
 
 def _first_line(text: str) -> str:
     first, *others = text.strip().splitlines() or [""]
-    if first.endswith(":") and others:  # of a regular expression: what is wrong comes last
+    if first.endswith(":") and others:  # for a regular expression the reason is on the last line
         first = f"{first} {others[-1].removeprefix('error: ')}"
     return first.rstrip(".")[:300]

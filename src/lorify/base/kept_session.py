@@ -1,4 +1,4 @@
-"""Where a base keeps the session that decodes it."""
+"""Holds the session that decodes a base."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Hashable
 from typing import Any
 
 FIRST_STEPS = 8
-"""Steps before a session is opened: opening it takes about the time that it saves in so many steps."""
+"""Steps before a session is opened: opening it takes about as long as it saves in this many steps."""
 
 
 class KeptSession:
     """Holds a session once it is open.
 
     Attributes:
-        num_steps: steps that were decoded without it.
+        num_steps: number of steps decoded without it.
         lock: held while a session is looked up or opened.
         key: state of the base for which the session was opened.
-        session: the session; None before, and if the base has none.
+        session: the session; None before it is opened, and if the base has none.
         can_record: whether steps may be recorded as CUDA graphs; False once that has failed.
     """
 
@@ -31,12 +31,12 @@ class KeptSession:
 
     @property
     def is_due(self) -> bool:
-        """Whether the session pays off."""
+        """Whether opening the session pays off."""
         return self.num_steps >= FIRST_STEPS
 
     def expect_many_steps(self) -> None:
         """Open the session at the first step, so that a server answers its first requests like its later ones.
 
-        PyTorch and compiled loops add in another order: where two tokens are equally likely, they can differ.
+        PyTorch and compiled loops add in different orders: if two tokens are equally likely, their answers can differ.
         """
         self.num_steps = FIRST_STEPS

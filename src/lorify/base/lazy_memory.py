@@ -1,4 +1,4 @@
-"""Zeroed tensors whose memory the system provides page by page, when it is first written."""
+"""Zeroed tensors whose memory the system provides page by page, on first write."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch import Tensor
 def lazy_zeros(shape: Sequence[int], like: Tensor) -> Tensor:
     """Return zeros with the dtype and device of `like`.
 
-    On a CPU a large tensor takes neither time nor memory until it is used, unlike with `torch.zeros`; it is given back
-    to the system when it is freed.
+    On a CPU, unlike with `torch.zeros`, a large tensor takes neither time nor memory until it is used, and its memory
+    is returned to the system when it is freed.
     """
     num_bytes = math.prod(shape) * like.element_size()
     if like.device.type != "cpu" or num_bytes < mmap.PAGESIZE:
         return like.new_zeros(shape)
     memory = mmap.mmap(-1, num_bytes)
-    if hasattr(mmap, "MADV_NOHUGEPAGE"):  # a huge page would be zeroed and kept for a few tokens of one head
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):  # else a huge page would be zeroed and kept for a few tokens of one head
         try:
             memory.madvise(mmap.MADV_NOHUGEPAGE)
         except OSError:  # a kernel without huge pages

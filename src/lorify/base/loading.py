@@ -41,7 +41,7 @@ def best_dtype(device: torch.device) -> torch.dtype:
 def best_device() -> torch.device:
     """Return the CUDA device if there is one, else Apple's MPS, else the CPU.
 
-    With several CUDA devices, the process takes the one of its `LOCAL_RANK`, which `torchrun` and
+    With several CUDA devices, each process uses the one with the index `LOCAL_RANK`, which `torchrun` and
     `accelerate launch` set.
     """
     if torch.cuda.is_available():
@@ -50,7 +50,7 @@ def best_device() -> torch.device:
 
 
 def wait_for_device(device: torch.device) -> None:
-    """Wait for queued work of an accelerator, before a time is taken."""
+    """Wait for an accelerator's queued work, before a time is measured."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -58,7 +58,7 @@ def wait_for_device(device: torch.device) -> None:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """Return the most memory of an accelerator that this process has taken, in bytes; 0 on a CPU."""
+    """Return the peak accelerator memory of this process, in bytes; 0 on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return torch.mps.driver_allocated_memory() if device.type == "mps" else 0
@@ -107,10 +107,10 @@ def load_base(
 
 
 def _find_loader(name: str, folder: Path) -> type:
-    """Return the class of transformers that loads a base: for language models, or for those that read images too.
+    """Return the transformers class that loads a base: for language models, or for models that also read images.
 
     Raises:
-        BaseModelError: if transformers has no such class for it, or the config cannot be read.
+        BaseModelError: if transformers has no class for it, or the config cannot be read.
     """
     with reading("config.json", name, folder):
         config = AutoConfig.from_pretrained(folder)
@@ -128,7 +128,7 @@ def load_weights(
     """Load a model from a Hugging Face model folder.
 
     Args:
-        loader: class of transformers that loads it, such as `AutoModelForCausalLM`.
+        loader: the transformers class that loads it, such as `AutoModelForCausalLM`.
         name: name of the model in error messages.
         folder: the model folder.
         dtype: dtype of the weights.

@@ -25,7 +25,7 @@ class LoraTensors:
         owner: for a single packed sequence: `[tokens]`, the index of the update that each token gets. None if each
             row of the batch has its own update.
         active: `[batch]`, 1 for rows that get the update and 0 for the others; None if all rows get it.
-        dropout: share of the inputs that is dropped, for training.
+        dropout: fraction of the inputs that is dropped in training.
     """
 
     A: Tensor
@@ -54,7 +54,7 @@ LoraBatch = Mapping[tuple[int, str], LoraTensors]
 
 
 def stack_ranks(updates: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Add low-rank updates of one linear layer by stacking their ranks, on the device of the first.
+    """Sum low-rank updates of one linear layer by stacking their ranks, on the first update's device.
 
     Args:
         updates: `A [r, d_in]` and `B [d_out, r]` of each, or `B [1, r, d_out]`; the ranks may differ.
@@ -67,7 +67,7 @@ def stack_ranks(updates: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tenso
 
 
 def stack_updates(*batches: LoraBatch) -> dict[tuple[int, str], LoraTensors]:
-    """Add updates that are the same for all rows; where several adapt one layer, their ranks are stacked.
+    """Sum updates that are the same for all rows; if several adapt one layer, their ranks are stacked.
 
     Args:
         batches: the updates, each with `A [r, d_in]` and `B [1, r, d_out]`.
@@ -134,7 +134,7 @@ class LoraHooks:
 class LoraRows:
     """Updates of a batch whose rows are added and dropped over time, in buffers with spare slots.
 
-    An `A` or `B` shared by all rows with an update is stored once. It becomes a buffer with one slot per row when a
+    An `A` or `B` that all rows with an update share is stored once. It becomes a buffer with one slot per row when a
     row with a different one is added.
     """
 
@@ -195,7 +195,7 @@ class LoraRows:
 
 
 def _first(tensors: LoraTensors, others: bool) -> LoraTensors:
-    """Create the buffer of a layer that had no update so far; `others`: some rows have updates in other layers."""
+    """Create the buffer of a layer without updates so far; `others`: some rows have updates in other layers."""
     A = tensors.A if tensors.A.dim() == 2 else tensors.A.new_zeros(0, *tensors.A.shape[1:])
     B = tensors.B[0] if len(tensors.B) == 1 and not others else tensors.B.new_zeros(0, *tensors.B.shape[1:])
     return LoraTensors(A, B)

@@ -1,8 +1,8 @@
 """A cache of hidden states that lets repeated rows skip the blocks below the first adapted one.
 
 If adapters start at a higher block and many contexts are asked the same question, rows have the same hidden states up
-to that block, within a batch and across batches. Hooks on the blocks below reduce the batch to the rows that are new.
-The hook of the first adapted block restores all rows and caches their hidden states for later batches.
+to that block, within a batch and across batches. Hooks on the blocks below reduce the batch to its new rows. The hook
+of the first adapted block restores all rows and caches their hidden states for later batches.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Plan:
     Attributes:
         first_layer: index of the first block that computes all rows.
         keys: cache key of each row.
-        chosen: indices of the rows that the blocks below compute, one for each key that is not cached.
+        chosen: indices of the rows that the blocks below compute, one for each key not in the cache.
     """
 
     first_layer: int
@@ -36,7 +36,7 @@ class _Plan:
 
 
 class LowerBlockCache:
-    """Hooks on a model's blocks, which do nothing outside of `applied`, and the hidden states that they cache."""
+    """Hooks on a model's blocks, inactive outside `applied`, and the hidden states that they cache."""
 
     def __init__(self, blocks: Sequence[nn.Module]) -> None:
         """Install the hooks."""

@@ -1,4 +1,4 @@
-"""The frozen base model: address its linear layers and record its activations."""
+"""The frozen base model: access to its linear layers and activations."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from lorify.base.upper_blocks import UpperBlocks, find_final_norm, recorded_uppe
 from lorify.errors import BaseModelError
 
 READING_MODULES = frozenset({"q_proj", "k_proj", "v_proj", "query", "key", "value"})
-"""Linear layers that may be as wide as the hidden states, but do not write to them."""
+"""Linear layers whose output may be as wide as the hidden states but is not added to them."""
 
 
 class BaseLM:
@@ -47,7 +47,7 @@ class BaseLM:
         architecture: entry of its architecture in the registry.
         model: the Hugging Face model, in evaluation mode and with frozen parameters.
         tokenizer: its tokenizer.
-        name: the name that the user gave: a hub id, an absolute path or the default name.
+        name: the name given by the user: a hub id, an absolute path or the default name.
         digest: SHA-256 of its weights, recorded in every adapter made for it.
         hooks: apply a `LoraBatch` to forward passes (see `lorify.base.lora`).
         activation_hooks: record the inputs of blocks and linear layers (see `lorify.base.activations`).
@@ -123,12 +123,12 @@ class BaseLM:
 
     @cached_property
     def grammar_tokens(self) -> GrammarTokens:
-        """The tokens as grammars see them, for answers in a given form; the first use takes about a second."""
+        """The vocabulary in the form that grammars use, for constrained answers; the first use takes about a second."""
         return GrammarTokens(self.tokenizer, self.model.config.vocab_size, self.stop_ids)
 
     @cached_property
     def final_norm(self) -> nn.Module | None:
-        """The norm after the last block; None if the decoder computes more than that after it, or is sharded."""
+        """The norm after the last block; None if the decoder computes more after that block, or is sharded."""
         if self.is_sharded:
             return None
         return find_final_norm(self.decoder, self.activation_hooks, self.blocks, self.device)
@@ -153,7 +153,7 @@ class BaseLM:
         return self.linear_keys[layer, module]
 
     def writing_modules(self, layer: int) -> list[str]:
-        """Return the linear layers of a block that write to the hidden states, the last one first."""
+        """Return the linear layers of a block that write to the hidden states, last one first."""
         names = [name for (at, name), linear in self.linear_keys.items() if at == layer and self._writes(name, linear)]
         return names[::-1]
 
@@ -196,9 +196,9 @@ class BaseLM:
         return F.embedding(ids, head.weight)
 
     def attention_mask(self, allowed: Tensor) -> Tensor:
-        """Convert a boolean attention mask to the form that the decoder takes.
+        """Convert a boolean attention mask to the form that the decoder expects.
 
-        Bases that do not use PyTorch's own attention (Gemma 2 caps its scores) add the mask to the scores.
+        Bases without PyTorch's own attention (Gemma 2 caps its scores) add the mask to the scores.
 
         Args:
             allowed: `[batch, 1, queries, keys]`, True where a query may attend to a key.
@@ -207,7 +207,7 @@ class BaseLM:
             The same mask, or one of the same shape with 0 where attention is allowed and the lowest number elsewhere.
 
         Raises:
-            BaseModelError: if the base has recurrent layers, which a mask does not keep from other sequences.
+            BaseModelError: if the base has recurrent layers, since a mask does not keep sequences apart in them.
         """
         if self.is_recurrent:
             raise BaseModelError(
@@ -261,13 +261,13 @@ class BaseLM:
         return self.activation_hooks.run(forward, layers=layers, module=module)
 
     def recorded_upper_blocks(self, first_layer: int) -> AbstractContextManager[list[UpperBlocks]]:
-        """Record a forward pass without a cache inside the `with` block, to run its upper blocks again.
+        """Record a forward pass without a cache inside the `with` block, so that its upper blocks can be run again.
 
         Args:
-            first_layer: index of the first block that is run again.
+            first_layer: index of the first block to run again.
 
         Returns:
-            A context with a list that holds the blocks afterwards. It stays empty if they are sharded, or the decoder
-            computes more than a norm after them; then the base has to run as a whole again.
+            A context with a list that holds the blocks afterwards. It stays empty if they are sharded or the decoder
+            computes more than a norm after them; then the whole base has to run again.
         """
         return recorded_upper_blocks(self.activation_hooks, self.blocks, self.final_norm, first_layer)

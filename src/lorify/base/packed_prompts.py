@@ -1,4 +1,4 @@
-"""Several prompts with their answers in one sequence: they share the tokens that all of them begin with.
+"""Several prompts with their answers in one sequence, in which they share their common prefix.
 
 The sequence is `[prefix][prompt 1 + answer 1][prompt 2 + answer 2] ...`. A token attends to the prefix and to its own
 prompt, never to another one, and positions continue those of the prefix. Bases with recurrent layers cannot do this.
@@ -21,7 +21,7 @@ class PackedPrompts:
     Attributes:
         ids: token ids.
         positions: position of each token.
-        owners: what each token belongs to: `PREFIX`, or the number of its prompt, from 1.
+        owners: what each token belongs to: `PREFIX`, or the number of its prompt, starting at 1.
         answers: for each prompt, the index of its answer's first token, and the answer.
     """
 
@@ -32,7 +32,7 @@ class PackedPrompts:
 
 
 def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
-    """Count the leading tokens that all sequences share; at least one token of each is not counted."""
+    """Count the leading tokens that all sequences share; at least one token of each is left out."""
     limit = min(len(sequence) for sequence in sequences) - 1
     first = sequences[0]
     return next((i for i in range(limit) if any(s[i] != first[i] for s in sequences)), limit)
@@ -52,7 +52,7 @@ def pack_prompts(prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[in
 
 
 def allowed_attention(owners: Tensor, rows: Tensor) -> Tensor:
-    """Which tokens may attend to which: to earlier ones of their prompt and of the prefix in the same row.
+    """Which tokens may attend to which: each attends to earlier tokens of its prompt and of the prefix in the same row.
 
     Args:
         owners: owner of each token `[sequences, tokens]`.

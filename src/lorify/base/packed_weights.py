@@ -1,11 +1,11 @@
 """Weights in 4 or 8 bits, packed for decoding small batches on a CPU.
 
 Decoding one token at a time is bound by memory bandwidth, and PyTorch's kernels for packed weights read half or a
-quarter as many bytes as bfloat16. The weights of a base are packed only if they already lie on a quantization grid,
-because the base was quantized before; packing then loses nothing but one more rounding to bfloat16. Weights from a Q4
-file have 16 levels between a minimum and a maximum in each group of 32. Weights from a Q8 file have 255 levels around
-zero in each group. Those are packed as two 4-bit matrices, since the 8-bit kernel allows only one scale per row. The
-updates of adapters are rounded to 8 bits, with an error below 1% of their norm.
+quarter as many bytes as bfloat16. The weights of a base are packed only if they already lie on a quantization grid
+because the base was quantized before; packing then only adds one more rounding to bfloat16. Weights from a Q4 file
+have 16 levels between a minimum and a maximum in each group of 32. Weights from a Q8 file have 255 levels around zero
+in each group; they are packed as two 4-bit matrices, since the 8-bit kernel allows only one scale per row. The updates
+of adapters are rounded to 8 bits, with an error below 1% of their norm.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class PackedHalves:
 
 
 def can_pack(weight: Tensor) -> bool:
-    """Return whether this build of PyTorch has the kernels to pack a weight of this device and dtype."""
+    """Return whether this build of PyTorch has the kernels to pack a weight with this device and dtype."""
     return weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and all(hasattr(torch, k) for k in _KERNELS)
 
 
@@ -98,7 +98,7 @@ class _Packed:
 
 @torch.no_grad()
 def pack_four_bits(weight: Tensor) -> PackedWeight | None:
-    """Pack a matrix `[out, in]` in 4 bits; return None if its groups do not lie on a grid of 16 levels."""
+    """Pack a matrix `[out, in]` in 4 bits; return None if its groups do not lie on grids of 16 levels."""
     parts = find_grid(weight, 4, torch.bfloat16)
     return None if parts is None else _joined([_pack(part.levels, part.step, part.middle) for part in parts])
 
@@ -129,7 +129,7 @@ def _joined(parts: Sequence[PackedWeight]) -> PackedWeight:
 
 @torch.no_grad()
 def round_to_eight_bits(weight: Tensor) -> PackedWeight | None:
-    """Round a matrix `[out, in]` to 255 levels per output; None where the kernel cannot take it."""
+    """Round a matrix `[out, in]` to 255 levels per output; None if the kernel does not support its shape."""
     if not can_pack(weight) or weight.shape[1] % 16:  # for other widths the kernel reads past the end
         return None
     exact = weight.float()

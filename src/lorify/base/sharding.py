@@ -1,10 +1,10 @@
-"""Sharding the transformer blocks of a frozen model over the processes that train with it.
+"""Shard the transformer blocks of a frozen model over the training processes.
 
 PyTorch's `fully_shard` (FSDP2) gathers a block before its forward or backward pass and frees it afterwards. Gathering
 synchronizes the processes, so all of them must call the model equally often. Embeddings, the final norm and the head
 are not sharded, since they are also used outside the model's own `forward`.
 
-FSDP is imported inside the functions, so a single process does not load it needlessly.
+FSDP is imported inside the functions, so that a single process does not load it needlessly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lorify.base.structure import find_blocks
 
 
 def can_shard() -> bool:
-    """Return whether this process belongs to a process group, as under `torchrun` or `accelerate launch`."""
+    """Return whether this process is in a process group, as under `torchrun` or `accelerate launch`."""
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 

@@ -1,6 +1,6 @@
-"""Finding the parts of a language model by its structure: blocks, linear layers, context window, head.
+"""Find the parts of a language model by its structure: blocks, linear layers, context window, head.
 
-What lorify needs of a base is checked here, so that a model which lacks it is refused by name and reason.
+The requirements that lorify has for a base are checked here, so that an unsuitable model is refused with a reason.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from lorify.errors import BaseModelError
 
 WINDOW_FIELDS = ("max_position_embeddings", "max_seq_len", "seq_length")
-"""Fields of configs that hold the length of the context window."""
+"""Config fields that hold the length of the context window."""
 _LOGIT_FACTORS = {"logit_scale": 1, "lm_head_multiplier": 1, "logits_scaling": -1}
-"""Fields of configs by which models multiply their logits (1) or divide them (-1)."""
+"""Config fields with a factor that logits are multiplied (1) or divided (-1) by."""
 _TOLERANCE = 0.05  # relative; logits in bfloat16 differ by a hundredth
 
 
 def text_model(model: PreTrainedModel) -> PreTrainedModel:
-    """Return the language model inside a multimodal wrapper, sharing its weights; any other model is returned as it is.
+    """Return the language model inside a multimodal wrapper, sharing its weights; other models are returned unchanged.
 
     Raises:
         BaseModelError: if transformers has no language model for the wrapper's text config.
@@ -92,8 +92,8 @@ def _is_inside(module: nn.Module, parent: Any) -> bool:
 def find_linears(blocks: Sequence[nn.Module], blocks_path: str, name: str) -> dict[tuple[int, str], str]:
     """Map (block index, module name) to the dotted path of every linear layer in the blocks.
 
-    The name is the last part of the path, such as `down_proj`; where a block has several of that name, as many parts
-    as tell them apart, such as `shared_expert.down_proj`.
+    The name is the last part of the path, such as `down_proj`. If a block has several layers of that name, it has as
+    many parts as are needed to tell them apart, such as `shared_expert.down_proj`.
 
     Args:
         blocks: the blocks.
@@ -149,7 +149,7 @@ def find_window(config: PreTrainedConfig, name: str) -> int:
 
 
 def find_sliding_window(config: PreTrainedConfig) -> int | None:
-    """Return how many tokens sliding attention reaches back; None if no layer slides."""
+    """Return how many tokens sliding attention reaches back; None if no layer has it."""
     layer_types = getattr(config, "layer_types", None) or ["sliding_attention"]
     return getattr(config, "sliding_window", None) if "sliding_attention" in layer_types else None
 
@@ -164,9 +164,9 @@ def logit_factor(config: PreTrainedConfig) -> float:
 
 @torch.no_grad()
 def probe_linears(model: PreTrainedModel, paths: dict[tuple[int, str], str]) -> dict[tuple[int, str], str]:
-    """Return those linear layers that get the rows of a batch one by one, `[rows, tokens, features]`.
+    """Return the linear layers whose input keeps the rows of a batch apart, `[rows, tokens, features]`.
 
-    Only those can have another update for each row. Experts get the tokens of all rows in one list.
+    Only these can have a different update for each row. Experts get the tokens of all rows in one list.
 
     Args:
         model: the model.
@@ -189,11 +189,11 @@ def probe_linears(model: PreTrainedModel, paths: dict[tuple[int, str], str]) -> 
 
 @torch.no_grad()
 def check_logits(model: PreTrainedModel, ours: Tensor, name: str) -> None:
-    """Refuse a model whose logits are not its head applied to its decoder's output, scaled and capped as known.
+    """Refuse a model unless its logits are its head applied to its decoder's output, scaled and capped as known.
 
     Args:
         model: the model.
-        ours: logits of the probe prompts computed from the decoder's output.
+        ours: logits of the probe prompts, computed from the decoder's output.
         name: name of the base, for the error.
 
     Raises:
@@ -201,7 +201,7 @@ def check_logits(model: PreTrainedModel, ours: Tensor, name: str) -> None:
     """
     theirs = model(input_ids=probe_ids(model.device), use_cache=False).logits.float()
     error = (ours - theirs).abs().max() / theirs.abs().max().clamp_min(1e-6)
-    if not error < _TOLERANCE:  # also of NaN
+    if not error < _TOLERANCE:  # also true for NaN
         raise BaseModelError(
             f"base model {name!r} ({type(model).__name__}) computes its logits in a way that lorify does not know; "
             "give another base"
@@ -209,5 +209,5 @@ def check_logits(model: PreTrainedModel, ours: Tensor, name: str) -> None:
 
 
 def probe_ids(device: torch.device) -> Tensor:
-    """Return token ids `[2, 3]` that every vocabulary has."""
+    """Return token ids `[2, 3]` that are in every vocabulary."""
     return torch.arange(6, device=device).view(2, 3)

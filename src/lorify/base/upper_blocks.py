@@ -1,4 +1,4 @@
-"""Runs the upper blocks of a base again with other updates, for inputs that went through the lower blocks before."""
+"""Run the upper blocks of a base again with other updates, for inputs that already went through the lower blocks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lorify.base.activations import ActivationHooks, BlockCall
 from lorify.base.structure import probe_ids
 
 NORM_NAMES = ("norm", "final_layernorm", "final_layer_norm", "ln_f", "embedding_norm")
-"""What architectures call the norm after the last block."""
+"""Names that architectures use for the norm after the last block."""
 
 
 @dataclass(frozen=True)
 class UpperBlocks:
-    """The blocks from some block on, with what they were called with.
+    """All blocks from a certain one on, with the arguments of their calls.
 
     Attributes:
         blocks: the blocks.
@@ -57,8 +57,8 @@ def recorded_upper_blocks(
 def find_final_norm(
     decoder: nn.Module, hooks: ActivationHooks, blocks: Sequence[nn.Module], device: torch.device
 ) -> nn.Module | None:
-    """Find the norm after the last block; None if the decoder's output is not what it gives for the block's output."""
-    # In a context of its own: updates that are applied and what is recorded around this call do not concern it.
+    """Find the norm after the last block; None if that block's output and the norm do not give the decoder's output."""
+    # In a separate context, so that updates and recordings around this call do not affect it.
     return Context().run(_find_final_norm, decoder, hooks, blocks, device)
 
 

@@ -1,4 +1,4 @@
-"""Find the quantization grid of weights that were quantized before, such as those of a GGUF file.
+"""Find the quantization grid of weights that were quantized before, such as weights from a GGUF file.
 
 Q4 files have 16 levels between a minimum and a maximum in each group of 32 weights, Q8 files 255 levels around zero.
 """
@@ -23,8 +23,8 @@ class GridRows:
     """Rows of a matrix `[out, in]` as `middle + (levels - 2^(bits - 1)) step`.
 
     Attributes:
-        levels: whole numbers from 0 to `2^bits - 1`, in float32, `[rows, in / GROUP, GROUP]`.
-        step: distance of two levels `[rows, in / GROUP, 1]`.
+        levels: integers from 0 to `2^bits - 1`, in float32, `[rows, in / GROUP, GROUP]`.
+        step: distance between two levels `[rows, in / GROUP, 1]`.
         middle: value of the middle level `[rows, in / GROUP, 1]`; 0 for 8 bits.
     """
 
@@ -43,7 +43,7 @@ def find_grid(weight: Tensor, bits: Literal[4, 8], dtype: torch.dtype) -> list[G
         dtype: dtype of the steps and middles.
 
     Returns:
-        The matrix, some rows at a time; None if some weight is not on the grid.
+        The matrix, a few rows at a time; None if some weight is not on the grid.
     """
     parts = []
     for groups in _split(weight):
@@ -56,7 +56,7 @@ def find_grid(weight: Tensor, bits: Literal[4, 8], dtype: torch.dtype) -> list[G
 
 @torch.no_grad()
 def find_row_grid(weight: Tensor) -> GridRows | None:
-    """Find 255 levels around zero in each row of a matrix, as stored hypernetworks have them.
+    """Find 255 levels around zero in each row of a matrix, as in stored hypernetworks.
 
     Args:
         weight: `[out, in]`; `in` has to be a multiple of 32.
@@ -89,7 +89,7 @@ def _eight_bits(groups: Tensor, dtype: torch.dtype) -> GridRows | None:
 
 
 def _split(weight: Tensor) -> Iterator[Tensor]:
-    """Yield groups `[rows, in / GROUP, GROUP]` of a matrix, some rows at a time; none if its shape is unsupported."""
+    """Yield groups `[rows, in / GROUP, GROUP]` of a matrix, a few rows at a time; none if its shape is unsupported."""
     rows, columns = weight.shape
     if columns % GROUP == 0 and rows % 16 == 0:
         for some in weight.split(_ROWS_AT_ONCE):

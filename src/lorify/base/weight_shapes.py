@@ -1,4 +1,4 @@
-"""Whether weights that were read fit a network."""
+"""Check whether the weights that were read fit a network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def find_mismatch(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str | None:
-    """Describe the first tensor that is missing, unexpected or of another shape; None if all fit.
+    """Describe the first tensor that is missing, unexpected or has another shape; None if all fit.
 
     Args:
         wanted: the weights of the network.

@@ -1,1 +1,1 @@
-"""Contexts to internalize: documents, images and task descriptions, their chunks, and the encoders that read them."""
+"""Contexts to internalize: documents, images and task descriptions, how they are chunked, and their encoders."""

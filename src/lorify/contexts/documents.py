@@ -1,4 +1,4 @@
-"""Reading documents of all formats in `formats/registry.py` as text."""
+"""Read documents of all formats in `formats/registry.py` as text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lorify.errors import ContextError, ContextTooLargeError
 
 MAX_BYTES = 200 * 1024 * 1024
 MAX_SHOWN = 200
-"""Characters of a path that an error shows."""
+"""Number of characters of a path that an error shows."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ def document_from_text(text: str, name: str = "text") -> Document:
 
 
 def check_different_names(names: Sequence[str]) -> None:
-    """Refuse documents of the same name, as an adapter could not tell them apart.
+    """Refuse documents with the same name, since an adapter could not tell them apart.
 
     Raises:
-        ContextError: if two have the same name.
+        ContextError: if two documents have the same name.
     """
     repeated = [name for name, uses in Counter(names).items() if uses > 1]
     if repeated:
@@ -67,7 +67,7 @@ def _exists(path: Path) -> bool:
 
 
 def _what_to_give(given: str) -> str:
-    """Say what to give in place of something that is not a file: people also give addresses and texts."""
+    """Say what to give instead of something that is not a file, such as a URL or a text."""
     if re.match(r"https?://", given):
         return "download the page first, as documents are files"
     if re.search(r"\s", given) and not re.fullmatch(r"\.\w+", Path(given).suffix):
@@ -76,7 +76,7 @@ def _what_to_give(given: str) -> str:
 
 
 def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
-    """Read a document; scanned pages of PDFs are read with tesseract if it is installed, which the text says.
+    """Read a document; scanned PDF pages are read with tesseract if it is installed, which the text then mentions.
 
     Args:
         path: a file, or `-` for standard input.
@@ -104,7 +104,7 @@ def read_document(path: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
             data = file.read(max_bytes + 1)  # pipes and devices do not report their size
     except OSError as error:
         raise ContextError(f"document {path} cannot be read ({error.strerror}); check its permissions") from error
-    # File names may be in a legacy encoding, but an adapter records them as text.
+    # File names may have a legacy encoding, but an adapter records them as text.
     name = os.fsencode(path.name).decode(errors="replace")
     return document_from_bytes(data, name, path.suffix.lower(), max_bytes, ocr=True)
 
@@ -117,10 +117,10 @@ def document_from_bytes(
     Args:
         data: the content.
         name: name of the document.
-        suffix: suffix of the file name in lower case, such as `.pdf`; it decides the format if the content does not.
+        suffix: suffix of the file name in lower case, such as `.pdf`; it decides the format if the content is unclear.
         max_bytes: maximum size of the content, in bytes.
         max_pages: maximum number of pages of a PDF, checked before its text is extracted; None for no limit.
-        ocr: whether scanned pages may be read with tesseract, a program of its own, if it is installed.
+        ocr: whether scanned pages may be read with the external program tesseract, if it is installed.
 
     Raises:
         ContextError: if it is empty, too large, encrypted, damaged or of an unsupported format.

@@ -45,11 +45,11 @@ Context = Document | ImageContext
 """A context to internalize."""
 
 ContextSource = Context | Image.Image | Path | str
-"""A document or an image, or the path of one (`-` is standard input)."""
+"""A document or an image, or a path to one (`-` is standard input)."""
 
 
 def as_context(source: ContextSource) -> Context:
-    """Read a document or image unless it has been read.
+    """Read a document or image unless it was already read.
 
     Raises:
         ContextError: as for `read_context` and `read_image`.
@@ -102,7 +102,7 @@ def image_not_supported(image: ImageContext, reader: str) -> ContextError:
 
     Args:
         image: the image.
-        reader: the model or hypernetwork that reads only text, as messages name it.
+        reader: name of the model or hypernetwork that reads only text, for messages.
     """
     return ContextError(
         f"{image.name} is an image, but {reader} reads text only; images need a hypernetwork whose context encoder "
@@ -111,11 +111,11 @@ def image_not_supported(image: ImageContext, reader: str) -> ContextError:
 
 
 def as_text(context: Context, reader: str) -> Document:
-    """Return a context as a document, for a reader that reads only text.
+    """Return a context as a document, for a text-only reader.
 
     Args:
         context: the context.
-        reader: the model or hypernetwork that reads only text, as messages name it.
+        reader: name of the model or hypernetwork that reads only text, for messages.
 
     Raises:
         ContextError: if the context is an image.
@@ -148,13 +148,13 @@ def _image_context(image: Image.Image, name: str, data: bytes, caption: str) -> 
 
 
 def _is_image(path: Path) -> bool:
-    """Return whether a file has the first bytes or the suffix of an image format."""
+    """Return whether a file starts with the bytes or has the suffix of an image format."""
     try:
         if not path.is_file():
             return False
         with path.open("rb") as file:
             start = file.read(16)
-    except (OSError, ValueError):  # a text in place of a path is too long for one, or has a zero
+    except (OSError, ValueError):  # a text instead of a path may be too long for a path or contain a null byte
         return False
     begins = start.startswith((b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8")) or start[8:12] == b"WEBP"
     return begins or path.suffix.lower() in IMAGE_SUFFIXES

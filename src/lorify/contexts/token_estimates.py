@@ -1,4 +1,4 @@
-"""How many tokens internalizing will read, estimated from the beginnings of documents."""
+"""Estimate the number of tokens that internalizing will read, from the beginnings of documents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAMPLE_CHARACTERS = 20_000
 
 
 def estimate_tokens(base: BaseLM, contexts: Iterable[Context]) -> int:
-    """Estimate the length of documents in tokens, rows of tables in words; images are not counted.
+    """Estimate the length of documents in tokens, with table rows written as text; images are not counted.
 
     Returns:
         At least 1.

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 LEFT_OUT = "left out"
-"""Stands for a field that a JSON object leaves out; it is no JSON, so no value is written like this."""
+"""Stands for a field missing from a JSON object; it is not JSON, so no value is written like this."""
 NOT_STATED = "The document does not say."
-"""Reply in place of an answer that the documents do not state."""
+"""Reply when the documents do not state the answer."""
 
 YES_OR_NO = ("yes", "no")
-"""Answers that are a verdict, normalized."""
+"""Normalized answers that are verdicts."""
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
@@ -40,14 +40,14 @@ def token_f1(prediction: str, answers: Sequence[str]) -> float:
 
 
 def closest_words(text: str, answers: Sequence[str]) -> tuple[str, float]:
-    """Find the words of a text that are most like an answer.
+    """Find the words of a text that are most similar to an answer.
 
     Args:
         text: the text.
         answers: the answers, at least one.
 
     Returns:
-        A run of words as it stands in the text, empty if it has no word of an answer, and its token F1.
+        A run of words from the text, empty if it contains no word of an answer, and its token F1.
     """
     words = [(match[0].lower(), match.start(), match.end()) for match in _WORD.finditer(text)]
     begin, end, f1 = max((_closest_words(words, answer) for answer in answers), key=lambda found: found[2])
@@ -55,7 +55,7 @@ def closest_words(text: str, answers: Sequence[str]) -> tuple[str, float]:
 
 
 def _closest_words(words: Sequence[tuple[str, int, int]], answer: str) -> tuple[int, int, float]:
-    """Begin and end in characters of the run of words that is most like an answer, and its F1."""
+    """Return begin and end, in characters, of the run of words most similar to an answer, and its F1."""
     wanted = Counter(normalize_answer(answer).split())
     known = [number for number, (word, _, _) in enumerate(words) if word in wanted]
     best = 0, 0, 0.0

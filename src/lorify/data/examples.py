@@ -21,10 +21,10 @@ class Question:
         text: the question.
         answers: its acceptable answers.
         kind: kind of question, for reports; empty if its example has only one kind.
-        metric: how answers are scored; None: as all questions of its example.
+        metric: how answers are scored; None: like all questions of its example.
         turns: earlier questions of its chat, each with its answer.
         schema: JSON schema of the whole answer; None if the answer is text.
-        field: the field of that answer that `answers` are values of, as JSON; empty if the answer is text.
+        field: the field of a JSON answer whose values, as JSON, are `answers`; empty if the answer is text.
     """
 
     text: str

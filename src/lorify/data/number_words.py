@@ -11,7 +11,7 @@ _BELOW_TWENTY = (
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 NUMBER_WORDS: tuple[str, ...] = (*_BELOW_TWENTY, _TENS[0])
-"""The words for 0 to 20, by number."""
+"""The words for 0 to 20, indexed by number."""
 LARGE_NUMBERS = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 
 _SMALL = {word: n for n, word in enumerate(_BELOW_TWENTY)} | {word: 10 * n for n, word in enumerate(_TENS, 2)}
@@ -23,7 +23,7 @@ NUMBER_IN_WORDS = re.compile(rf"\b(?:{_WORD})(?:(?:[- ]|\s+and\s+)(?:{_WORD}))*\
 
 
 def read_number_words(text: str) -> int:
-    """Compute the number that words which match `NUMBER_IN_WORDS` mean."""
+    """Compute the number expressed by words that match `NUMBER_IN_WORDS`."""
     total = part = 0
     for word in re.findall(r"[a-z]+", text.lower()):
         if word in _SMALL:

@@ -1,4 +1,4 @@
-"""Tables of words, phrases and templates in files beside the code that uses them."""
+"""Tables of words, phrases and templates in files next to the code that uses them."""
 
 from __future__ import annotations
 

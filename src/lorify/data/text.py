@@ -2,5 +2,5 @@
 
 
 def capitalize_first(text: str) -> str:
-    """Capitalize the first letter and leave the rest alone."""
+    """Capitalize the first letter and leave the rest unchanged."""
     return text[0].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""Questions that a document does not answer, by rule: by deletion, and by swapping as in SQuAD 2.0."""
+"""Build questions that a document does not answer, by deleting sentences, or by swapping as in SQuAD 2.0."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from lorify.data.answers import contains_answer, normalize_answer
 from lorify.data.examples import Question
 
 MIN_CHARACTERS = 120
-"""Documents that are shorter without the answer are not asked."""
+"""Minimum length of a document after the answer is deleted."""
 
 
 def without_answer(sentences: Sequence[str], answers: Sequence[str]) -> str | None:
     """Delete the sentences that contain an answer from a text.
 
     Args:
-        sentences: the text in sentences, white space included.
+        sentences: the sentences of the text, including white space.
         answers: the acceptable answers.
 
     Returns:
@@ -28,11 +28,11 @@ def without_answer(sentences: Sequence[str], answers: Sequence[str]) -> str | No
 
 
 def most_similar_question(text: str, questions: Sequence[Question]) -> Question | None:
-    """Find the question about other documents that shares the largest part of its words with a text.
+    """Find the question about other documents with the largest fraction of its words in a text.
 
     Args:
         text: the document.
-        questions: questions about other documents; those whose answer the text contains are left out.
+        questions: questions about other documents; questions whose answer is in the text are left out.
 
     Returns:
         The first of the best questions; None if none is left.
@@ -43,7 +43,7 @@ def most_similar_question(text: str, questions: Sequence[Question]) -> Question 
         own = _words(question.text)
         return len(own & words) / max(1, len(own))
 
-    # Looking for answers in a long text takes longer than comparing words, so it is done for few questions.
+    # Searching a long text for answers is slower than comparing words, so it is done for only a few questions.
     best_first = sorted(questions, key=shared, reverse=True)
     return next((question for question in best_first if not contains_answer(text, question.answers)), None)
 

@@ -1,1 +1,1 @@
-"""Extraction: finding the words of a text that answer a question, with a small encoder that reads both together."""
+"""Extraction: find the words of a text that answer a question, with a small encoder that reads both together."""

@@ -10,7 +10,7 @@ from lorify.contexts.descriptions.encoder_files import DEFAULT_EMBEDDER
 
 
 class ExtractorConfig(BaseModel):
-    """What an extractor is built from, beside its own weights."""
+    """What an extractor is built from, besides its own weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""The extractor: finds the words of texts that answer questions.
+"""The extractor: find the words of a text that answer a question.
 
 Shape letters: N inputs, T tokens of an input.
 """
@@ -19,13 +19,13 @@ from lorify.extraction.inputs import ExtractorInput, encode_inputs, stack_inputs
 from lorify.extraction.model import FORMS, ExtractorLogits, ExtractorNetwork
 
 MAX_SPAN_TOKENS = 40
-"""Longest answer, in tokens of the encoder; training has answers of up to 60 characters."""
+"""Longest answer, in tokens of the encoder; training answers have up to 60 characters."""
 REPEATED_PENALTY = -4.0
-"""Added to the log-probability of words that were the answer to an earlier question of the chat. The other words get
-what they lose."""
+"""Added to the log-probability of words that answered an earlier question of the chat. The other words gain what these
+lose."""
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 BATCH_INPUTS = 16
-"""Inputs that are read at once."""
+"""Number of inputs per batch."""
 
 
 class ExtractedWords(NamedTuple):
@@ -34,9 +34,9 @@ class ExtractedWords(NamedTuple):
     Attributes:
         begin: index of the first character.
         end: index after the last character.
-        probability: of these words, among all spans of the text and no answer at all.
+        probability: probability of these words, among all spans of the text and "no answer".
         stated: probability that the text answers the question.
-        verdict: probability that the answer is yes or no and not words, if the text answers the question.
+        verdict: probability that the answer is yes or no instead of words, if the text answers the question.
     """
 
     begin: int
@@ -64,22 +64,22 @@ class Extractor:
     def find(
         self, pairs: Sequence[tuple[str, str]], given: Sequence[Sequence[str]] = ()
     ) -> list[ExtractedWords | None]:
-        """Find the words that answer a question.
+        """Find the words that answer each question in its text.
 
         Args:
-            pairs: a question and a text each; long texts are read in several parts.
-            given: for each pair answers to earlier questions of its chat, which a follow-up rarely has again; may be
-                left out.
+            pairs: pairs of a question and a text; long texts are read in several parts.
+            given: for each pair, the answers to earlier questions of its chat, which are rarely the answer to a
+                follow-up; may be empty.
 
         Returns:
-            For each pair the most probable words; None if the text has none.
+            The most probable words for each pair; None if the text has no words.
         """
         inputs = [
             (number, each)
             for number, (question, text) in enumerate(pairs)
             for each in encode_inputs(self.tokenizer, self.config, question, text)
         ]
-        inputs.sort(key=lambda item: len(item[1].ids))  # so that little of a batch is padding
+        inputs.sort(key=lambda item: len(item[1].ids))  # so that batches have little padding
         found: list[ExtractedWords | None] = [None] * len(pairs)
         for batch in (inputs[start : start + BATCH_INPUTS] for start in range(0, len(inputs), BATCH_INPUTS)):
             repeated = [_occurrences(pairs[number][1], given[number]) if given else [] for number, _ in batch]
@@ -104,13 +104,13 @@ class Extractor:
 
 
 def answer_log_probabilities(logits: ExtractorLogits, is_allowed: Tensor) -> ExtractorLogits:
-    """Normalize logits: over the tokens `[N, T]` at which an answer may begin or end, or be none, and over forms."""
+    """Normalize logits over the tokens `[N, T]` where an answer may begin or end ([CLS] for none), and over forms."""
     begins, ends = (each.masked_fill(~is_allowed, float("-inf")).log_softmax(-1) for each in logits[:2])
     return ExtractorLogits(begins, ends, logits.forms.log_softmax(-1))
 
 
 def _occurrences(text: str, answers: Sequence[str]) -> list[tuple[int, int]]:
-    """Ranges of characters of a text that are one of some answers; case and a leading article do not matter."""
+    """Return the character ranges of a text where one of the answers occurs, ignoring case and a leading article."""
     words = [_ARTICLE.sub("", answer.strip().rstrip(".")) for answer in answers]
     pattern = "|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in words if each)
     return [found.span() for found in re.finditer(pattern, text, re.IGNORECASE)] if pattern else []
@@ -123,9 +123,9 @@ def _best_words(
 
     Args:
         source: the input.
-        repeated: characters of its text; an answer there would repeat an earlier one.
-        begins: log-probabilities of the beginning `[T]`.
-        ends: the same of the end.
+        repeated: ranges of characters of its text where an answer would repeat an earlier one.
+        begins: log-probabilities that the answer begins at each token `[T]`.
+        ends: log-probabilities that it ends there `[T]`.
         forms: log-probabilities of the forms `[3]`.
     """
     tokens = source.text_tokens
@@ -145,10 +145,10 @@ def _best_words(
 
 
 def _without_repetition(scores: Tensor, none: Tensor, is_repeated: Tensor) -> Tensor:
-    """Lower the log-probabilities of spans that were given before, if the most probable span is one of them.
+    """Lower the log-probabilities of spans that overlap earlier answers, if the most probable span does.
 
     Args:
-        scores: log-probability of the span from each token to each later one `[tokens, tokens]`.
+        scores: log-probability of each span, by its first and last token `[tokens, tokens]`.
         none: log-probability that there is no answer `[]`.
         is_repeated: whether a span overlaps an earlier answer `[tokens, tokens]`.
     """
@@ -160,7 +160,7 @@ def _without_repetition(scores: Tensor, none: Tensor, is_repeated: Tensor) -> Te
 
 
 def _overlaps(offsets: Sequence[tuple[int, int]], ranges: Sequence[tuple[int, int]]) -> Tensor:
-    """Whether the span from each token to each later one overlaps a range of characters `[tokens, tokens]`."""
+    """Return for each span, by its first and last token, whether it overlaps one of the ranges `[tokens, tokens]`."""
     begins, ends = torch.tensor(offsets).unbind(-1)
     found = [(begins < last) & (ends > first) for first, last in ranges]
     inside = torch.stack(found).any(0).long()  # [tokens]
@@ -169,7 +169,7 @@ def _overlaps(offsets: Sequence[tuple[int, int]], ranges: Sequence[tuple[int, in
 
 
 def _as_whole_words(text: str, words: ExtractedWords) -> ExtractedWords:
-    """Widen words that begin or end within a word."""
+    """Extend a span that begins or ends inside a word to the whole word."""
     begin, end = words.begin, words.end
     while 0 < begin and text[begin - 1].isalnum() and text[begin].isalnum():
         begin -= 1

@@ -17,11 +17,11 @@ from transformers import PreTrainedTokenizerBase
 from lorify.extraction.config import ExtractorConfig
 
 OVERLAP_SHARE = 0.25
-"""Share of its text that an input has in common with the next one, so that each answer is whole in one of them."""
+"""Fraction of its text that an input shares with the next one, so that each answer is complete in one of them."""
 SPECIAL_TOKENS = 3
 """[CLS] and two [SEP]."""
 MAX_INPUTS = 6
-"""The end of a text that takes more inputs is not read, which bounds the time for lines of thousands of marks."""
+"""The rest of a text that takes more inputs is not read, which limits the time for lines of thousands of marks."""
 
 
 class ExtractorInput(NamedTuple):
@@ -29,7 +29,7 @@ class ExtractorInput(NamedTuple):
 
     Attributes:
         ids: tokens of the whole input.
-        num_before: number of tokens before those of the text.
+        num_before: number of tokens before the text.
         offsets: begin and end of each token of the text, in characters.
     """
 
@@ -44,7 +44,7 @@ class ExtractorInput(NamedTuple):
 
 
 class InputBatch(NamedTuple):
-    """Inputs `[N, T]`, padded: tokens, whether there is a token, types, and whether an answer may begin or end there.
+    """Padded inputs `[N, T]`: tokens, mask, types, and whether an answer may begin or end at a token.
 
     The type is 1 for the text and the token after it, else 0. The first token, [CLS], stands for no answer.
     """
@@ -67,14 +67,14 @@ def encode_inputs(
         text: the text.
 
     Returns:
-        The inputs: several that overlap for a long text, none for a text without words.
+        The inputs: several overlapping ones for a long text, none for a text without words.
     """
     asked = _tokens(tokenizer, question)[0][-config.max_question_tokens :]
     ids, offsets = _tokens(tokenizer, text)
     before = [cast(int, tokenizer.cls_token_id), *asked, cast(int, tokenizer.sep_token_id)]
     size = config.max_tokens - len(asked) - SPECIAL_TOKENS
     step = size - int(OVERLAP_SHARE * size)
-    # The last input ends with the text.
+    # The last input reaches the end of the text.
     starts = range(0, max(1, len(ids) - size + step), step) if ids else ()
     return [
         ExtractorInput(
@@ -100,8 +100,8 @@ def stack_inputs(inputs: Sequence[ExtractorInput]) -> InputBatch:
 
 
 def _tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-    """Tokens of a text without special ones, and where each is in it; a text like `[SEP]` is no special token."""
-    # Truncation would be set on the tokenizer itself, which several threads share.
+    """Return a text's tokens and their offsets, without special tokens; the text `[SEP]` is not treated as one."""
+    # No truncation here: it would be set on the tokenizer itself, which several threads share.
     encoded = tokenizer(
         text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
     )

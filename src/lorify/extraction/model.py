@@ -1,9 +1,9 @@
 """The extractor's network: a pretrained bidirectional encoder with a LoRA, and heads for answers.
 
-    [CLS] question [SEP] text [SEP]  ->  encoder  ->  logits of each token to begin and to end the answer,
+    [CLS] question [SEP] text [SEP]  ->  encoder  ->  logits of each token as beginning and as end of the answer,
                                                       logits of the answer's form: words of the text, yes, no
 
-A text that does not answer the question has its answer at [CLS] (Devlin et al., arXiv 1810.04805, section 4.3).
+If the text does not answer the question, the answer is at [CLS] (Devlin et al., arXiv 1810.04805, section 4.3).
 
 Shape letters: N inputs, T tokens of an input, d width of the encoder.
 """
@@ -38,11 +38,11 @@ from lorify.extraction.config import ExtractorConfig
 
 PLAIN_ATTENTION = "lorify_plain"
 FORMS = ("words", *YES_OR_NO)
-"""What an answer is: words of the text, or a verdict."""
+"""Forms of an answer: words of the text, or a verdict."""
 
 
 class ExtractorLogits(NamedTuple):
-    """Logits of where an answer begins and ends, each `[N, T]`, and of its form `[N, 3]`, in float32."""
+    """Logits for the beginning and end of an answer, each `[N, T]`, and for its form `[N, 3]`, in float32."""
 
     begins: Tensor
     ends: Tensor
@@ -53,7 +53,7 @@ class LowRankLinear(nn.Module):
     """A frozen linear layer with a trained low-rank update: `y = W x + b + B A x`."""
 
     def __init__(self, linear: nn.Linear, rank: int) -> None:
-        """Begin without an effect: `B` is zero.
+        """Start without an effect: `B` is zero.
 
         Args:
             linear: the layer; it is frozen.
@@ -79,10 +79,10 @@ class ExtractorNetwork(nn.Module):
     """An encoder with a LoRA on the linear layers of its blocks, a head for beginnings and ends, and one for forms."""
 
     def __init__(self, encoder: nn.Module, rank: int) -> None:
-        """Freeze an encoder and add what is trained.
+        """Freeze an encoder and add the trained parts.
 
         Args:
-            encoder: a BERT-like encoder of transformers; it is changed.
+            encoder: a BERT-like encoder from transformers; it is modified in place.
             rank: rank of each LoRA.
         """
         super().__init__()
@@ -98,7 +98,7 @@ class ExtractorNetwork(nn.Module):
         Args:
             ids: tokens `[N, T]`.
             mask: 1 for tokens, 0 for padding `[N, T]`.
-            types: 1 for the text and the [SEP] after it, 0 for what is before `[N, T]`.
+            types: 1 for the text and the [SEP] after it, 0 for everything before `[N, T]`.
 
         Returns:
             The logits.
@@ -108,7 +108,7 @@ class ExtractorNetwork(nn.Module):
         return ExtractorLogits(begins, ends, self.form_head(states[:, 0]).float())
 
     def train(self, mode: bool = True) -> Self:
-        """Train without the encoder's dropout on a CPU, where it takes longer than everything else."""
+        """Set the training mode; the encoder's dropout stays off on a CPU, where it takes longer than the rest."""
         super().train(mode)
         on_cpu = self.head.weight.device.type in ("cpu", "meta")
         self.encoder.train(mode and not on_cpu)
@@ -123,21 +123,21 @@ class ExtractorNetwork(nn.Module):
         return {name: tensor for name, tensor in self.state_dict().items() if name in trained}
 
     def merge(self) -> None:
-        """Add each LoRA to the weights of its layer, which then costs nothing; it can no longer be trained."""
+        """Add each LoRA to the weights of its layer, so that it costs nothing; it can no longer be trained."""
         _replace_linears(cast(nn.Module, self.encoder.encoder), LowRankLinear.merged, LowRankLinear)
 
 
 def _plain_attention(
     _module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float, **_: object
 ) -> tuple[Tensor, None]:
-    """Attention as products of matrices, in the form that transformers calls.
+    """Attention as matrix products, with the interface that transformers calls.
 
     Args:
         _module: the layer.
-        query: `[N, heads, T, d / heads]`; `key` and `value` alike.
+        query: `[N, heads, T, d / heads]`, like `key` and `value`.
         key: see `query`.
         value: see `query`.
-        mask: is added to the scores, `[N, 1, T, T]`.
+        mask: added to the scores, `[N, 1, T, T]`.
         scaling: factor of the scores.
 
     Returns:
@@ -160,8 +160,8 @@ def load_encoder(config: ExtractorConfig) -> tuple[nn.Module, PreTrainedTokenize
         The encoder in float32, its tokenizer, and the SHA-256 of its weights.
 
     Raises:
-        ExtractorError: if it cannot be found, downloaded or read, or has other weights than the extractor was trained
-            with.
+        ExtractorError: if it cannot be found, downloaded or read, or its weights differ from those that the extractor
+            was trained with.
     """
     try:
         folder = resolve_embedder(config.encoder)
@@ -201,7 +201,7 @@ def _check_encoder(encoder: object, tokenizer: PreTrainedTokenizerBase, config: 
 def _replace_linears(
     module: nn.Module, replace: Callable[[Any], nn.Module], wanted: type[nn.Module] = nn.Linear
 ) -> None:
-    """Replace all layers of a type within a module."""
+    """Replace all layers of one type in a module."""
     for name, child in list(module.named_children()):
         if isinstance(child, wanted):
             setattr(module, name, replace(child))

@@ -1,6 +1,6 @@
 """Extractors on disk: `extractor.json` and, in float16, the weights that are not the encoder's own.
 
-The two files may lie in a folder of their own, or in that of a hypernetwork.
+The two files may be in their own folder or in a hypernetwork's.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ CONFIG_NAME = "extractor.json"
 WEIGHTS_NAME = "extractor.safetensors"
 MAX_CONFIG_BYTES = 1 << 16
 ALWAYS_WORDS = 4.0
-"""Bias of the form of extractors that were trained without verdicts."""
+"""Bias for the form "words" of extractors that were trained without verdicts."""
 
 
 def save_extractor(folder: Path, config: ExtractorConfig, network: ExtractorNetwork) -> None:
     """Write an extractor; an earlier one in `folder` is replaced completely or not at all.
 
     Args:
-        folder: where to; missing parents are created.
+        folder: folder to write; missing parents are created.
         config: its config, with the digest of its encoder.
-        network: its network, which has not been merged.
+        network: its network, not merged.
 
     Raises:
-        ExtractorError: if the folder holds other files, or cannot be written.
+        ExtractorError: if the folder contains other files, or cannot be written.
     """
     with (
         reported_write_errors(folder, ExtractorError),
@@ -55,7 +55,7 @@ def save_extractor(folder: Path, config: ExtractorConfig, network: ExtractorNetw
 
 
 def has_extractor(folder: Path) -> bool:
-    """Return whether a folder holds an extractor, be it damaged or not."""
+    """Return whether a folder contains an extractor, even a damaged one."""
     return (folder / CONFIG_NAME).exists()
 
 
@@ -67,7 +67,7 @@ def load_extractor(
     Args:
         folder: its folder.
         dtype: dtype to compute in.
-        device: where to compute.
+        device: device to compute on.
 
     Raises:
         ExtractorError: if it is damaged, or its encoder cannot be loaded.
@@ -78,7 +78,7 @@ def load_extractor(
 
 
 def load_network(folder: Path) -> tuple[ExtractorConfig, ExtractorNetwork, PreTrainedTokenizerBase]:
-    """Read the network of an extractor, which can be trained further.
+    """Read the network of an extractor in a form that can be trained further.
 
     Returns:
         The config, the network with separate LoRAs, and the tokenizer of the encoder.

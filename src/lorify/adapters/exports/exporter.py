@@ -1,4 +1,4 @@
-"""The interface of export formats: writing an adapter, and writing the adapter of a part of a document."""
+"""The interface of export formats: write an adapter, or the adapter of a part of a document."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Exporter(ABC):
             adapter: the adapter.
             base: the base it is for.
             path: folder or file to write; an existing one is replaced atomically.
-            probe: also run a probe prompt in the library that the format is for, if that takes no more than about a
+            probe: also run a probe prompt with the library that the format is for, if that takes at most about a
                 second.
 
         Raises:
@@ -39,7 +39,7 @@ class Exporter(ABC):
         """
 
     def export_part(self, adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
-        """Write one of many adapters of a document, which have a model card in common; by default as `export`."""
+        """Write one of a document's adapters, which share a model card; by default like `export`."""
         self.export(adapter, base, path, probe=probe)
 
     def describe_loading(self, base_name: str, ranks: Collection[int]) -> str:
@@ -47,7 +47,7 @@ class Exporter(ABC):
 
         Args:
             base_name: name of the base to load them with.
-            ranks: different ranks of all pairs.
+            ranks: the distinct ranks of all pairs.
 
         Returns:
             Items of a Markdown list, each with a line break at its end; empty by default.
@@ -57,7 +57,7 @@ class Exporter(ABC):
 
 
 def different_export(format: str) -> AdapterError:
-    """Make the error for an export that does not read back as the adapter that was written."""
+    """Return the error to raise if reading an export back gives a different adapter."""
     return AdapterError(
         f"the {format} export does not read back as the same adapter (does it contain NaN or infinite values?); make "
         "the adapter again"

@@ -1,6 +1,6 @@
-"""Export of adapters as GGUF LoRA files for llama.cpp, which loads them with `--lora FILE` next to a GGUF base.
+"""Export adapters as GGUF LoRA files for llama.cpp, which loads them with `--lora FILE` next to a GGUF base.
 
-Tensors have llama.cpp's names for the weights of the base, followed by `.lora_a [r, d_in]` or `.lora_b [d_out, r]`. The
+Tensors have llama.cpp's names for the base's weights, followed by `.lora_a [r, d_in]` or `.lora_b [d_out, r]`. The
 update of each pair is scaled by `adapter.lora.alpha / r`, as in lorify.
 Source: `convert_lora_to_gguf.py` and `src/llama-adapter.cpp` of llama.cpp.
 """
@@ -34,7 +34,7 @@ class GgufExporter(Exporter):
     """Writes GGUF LoRA files."""
 
     def export(self, adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
-        """Write an adapter, see `export_gguf`; llama.cpp is not run for a probe prompt."""
+        """Write an adapter; see `export_gguf`. No probe prompt is run in llama.cpp."""
         del probe
         export_gguf(adapter, base, path)
 
@@ -56,7 +56,7 @@ def export_gguf(adapter: Adapter, base: BaseLM, path: Path) -> None:
 
     Raises:
         AdapterError: if the adapter does not fit the base, llama.cpp does not support the base's architecture, or the
-            file cannot be written or does not read back as the same adapter.
+            file cannot be written or reads back as a different adapter.
     """
     adapter.check_base(base)
     if base.architecture.gguf_name is None:
@@ -100,7 +100,7 @@ def _write(tensors: Mapping[str, np.ndarray], lora_alpha: float, architecture: g
 
 
 def _check_same(tensors: Mapping[str, np.ndarray], lora_alpha: float, path: Path) -> None:
-    """Refuse a file that does not read back as the same adapter."""
+    """Refuse a file that reads back as a different adapter."""
     reader = gguf.GGUFReader(path)
     found = {tensor.name: tensor.data for tensor in reader.tensors}
     alpha = reader.get_field(gguf.Keys.Adapter.LORA_ALPHA)
@@ -118,8 +118,8 @@ def _num_heads(base: BaseLM, module: str) -> int:
 def _interleaved(B: Tensor, num_heads: int) -> Tensor:
     """Reorder the rows of a query or key projection's `B [d_out, r]` for llama.cpp's `llama` models.
 
-    The rotary embedding of Hugging Face pairs a channel with the one half a head further on; that of these models
-    pairs it with its neighbour.
+    Hugging Face's rotary embedding pairs a channel with the one half a head further on; in these models it pairs
+    neighbours.
     """
     d_out, rank = B.shape
     return B.reshape(num_heads, 2, d_out // num_heads // 2, rank).transpose(1, 2).reshape(d_out, rank)

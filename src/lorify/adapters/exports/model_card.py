@@ -80,7 +80,7 @@ def write_model_card(adapter: Adapter, base: BaseLM, base_name: str) -> str:
         base_name: name of the base to load it with.
 
     Returns:
-        Markdown with the metadata that the Hugging Face hub reads. It has no names of documents.
+        Markdown with the metadata that the Hugging Face hub reads. It contains no document names.
     """
     provenance = adapter.provenance
     num_tokens = sum(document.num_tokens for document in provenance.documents)

@@ -1,7 +1,7 @@
-"""Export of adapters to the PEFT format, and import from it.
+"""Export adapters to the PEFT format, and import them from it.
 
 Exported adapters carry their provenance in the header of the weights file, which PEFT ignores; statistics are not
-exported. Only plain LoRA is imported; an adapter that uses any other PEFT feature is refused with the feature's name.
+exported. Only plain LoRA is imported; an adapter that uses any other PEFT feature is refused, naming the feature.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CARD_NAME = "README.md"
 PROVENANCE_KEY = "lorify_provenance"
 
 MAX_NUMBER = 2**31
-"""Ranks and alphas are smaller than this."""
+"""Upper limit of ranks and alphas (exclusive)."""
 
 _OWNED = frozenset({CONFIG_NAME, WEIGHTS_NAME, CARD_NAME})
 _TENSOR_NAME = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<which>[AB])\.weight")
@@ -76,7 +76,7 @@ class PeftExporter(Exporter):
         export_peft(adapter, base, path, probe=probe)
 
     def export_part(self, adapter: Adapter, base: BaseLM, path: Path, *, probe: bool = True) -> None:
-        """Write an adapter without a model card, as that is about adapters of whole documents."""
+        """Write an adapter without a model card, since the card describes adapters of whole documents."""
         export_peft(adapter, base, path, probe=probe, with_card=False)
 
     def describe_loading(self, base_name: str, ranks: Collection[int]) -> str:
@@ -96,7 +96,7 @@ def export_peft(
 ) -> None:
     """Write an adapter for `PeftModel.from_pretrained(model, folder)`.
 
-    The written adapter is read back and compared before it is moved to `folder`: every tensor and every scale.
+    Before it is moved to `folder`, the written adapter is read back and every tensor and scale is compared.
 
     Args:
         adapter: the adapter.
@@ -107,8 +107,8 @@ def export_peft(
         with_card: also write a model card, `README.md`.
 
     Raises:
-        AdapterError: if the adapter does not fit the base, the written adapter does not read back as the same one, or
-            `folder` holds anything else or cannot be written.
+        AdapterError: if the adapter does not fit the base, the written adapter reads back differently, or `folder`
+            contains other files or cannot be written.
     """
     adapter.check_base(base)
     recorded = base_name or hub_id(base.name)
@@ -130,13 +130,13 @@ def export_peft(
 
 
 def find_peft_folder(path: Path) -> Path | None:
-    """Find a PEFT adapter in a folder: the folder itself, or the one below it that PEFT writes for a named adapter.
+    """Find a PEFT adapter in a folder: in the folder itself, or in the subfolder that PEFT writes for a named adapter.
 
     Returns:
         The folder with `adapter_config.json`; None if there is none.
 
     Raises:
-        AdapterError: if the folder holds several named adapters.
+        AdapterError: if the folder contains several named adapters.
     """
     if (path / CONFIG_NAME).is_file():
         return path
@@ -148,7 +148,7 @@ def find_peft_folder(path: Path) -> Path | None:
 
 
 def peft_base_name(folder: Path) -> str | None:
-    """Return the name of the base that a PEFT adapter records, as lorify names it; None if it records none.
+    """Return lorify's name for the base that a PEFT adapter records; None if it records none.
 
     Raises:
         AdapterError: if its config is damaged, or it is not plain LoRA.
@@ -172,7 +172,7 @@ def import_peft(folder: Path, base: BaseLM, *, probe: bool = True) -> Adapter:
 
     Raises:
         AdapterError: if a file is missing or damaged, the adapter is not plain LoRA, a tensor does not fit any linear
-            layer of the base, or the package peft computes other logits.
+            layer of the base, or the package peft computes different logits.
     """
     config = _read_config(folder)
     tensors, metadata = _read_weights(folder)
@@ -228,7 +228,7 @@ def _peft_config(adapter: Adapter, base: BaseLM, base_name: str) -> dict[str, An
 
 
 def _check_same(adapter: Adapter, reread: Adapter) -> None:
-    """Refuse an export that does not read back as the same adapter, of finite weights."""
+    """Refuse an export that reads back as a different adapter or has weights that are not finite."""
     same = adapter.weights.keys() == reread.weights.keys() and all(
         torch.equal(pair.A.cpu(), reread.weights[key].A)
         and torch.equal(pair.B.cpu(), reread.weights[key].B)
@@ -241,7 +241,7 @@ def _check_same(adapter: Adapter, reread: Adapter) -> None:
 
 
 def _check_with_peft(adapter: Adapter, base: BaseLM, folder: Path) -> None:
-    """Refuse a folder for which the package peft computes other logits."""
+    """Refuse a folder for which the package peft computes different logits."""
     if not agree(peft_logits(base, folder), probe_logits(base, adapter), base.dtype):
         raise AdapterError(
             "the package peft gives other logits for a probe prompt with this PEFT adapter than lorify does; use "

@@ -30,14 +30,14 @@ class ExportFormat:
 
     @property
     def exporter(self) -> Exporter:
-        """What writes adapters in this format."""
+        """The exporter that writes this format."""
         module, _, name = self.exporter_class.partition(":")
         exporter = getattr(import_module(module), name)()
         assert isinstance(exporter, Exporter), f"{self.exporter_class} is not an Exporter"
         return exporter
 
     def is_part(self, path: Path) -> bool:
-        """Return whether `path` is an export of a part in this format: its file, or a folder with its files only."""
+        """Return whether `path` is an exported part in this format: a file, or a folder with only a part's files."""
         if self.suffix is not None:
             return path.suffix == self.suffix and path.is_file()
         return path.is_dir() and {file.name for file in path.iterdir()} <= self.exporter.part_files
@@ -52,10 +52,10 @@ EXPORTS: dict[str, ExportFormat] = {
 
 
 def find_export(name: str) -> ExportFormat:
-    """Return the format with a name.
+    """Return the format with this name.
 
     Raises:
-        AdapterError: if there is no format of this name.
+        AdapterError: if there is no such format.
     """
     if name not in EXPORTS:
         raise AdapterError(f"export format {name!r} is not known; choose from {', '.join(EXPORTS)}")

@@ -1,8 +1,8 @@
 """Tokenize users' texts so that control tokens in them, such as `<|im_end|>`, stay ordinary text.
 
-A tokenizer turns the text of a control token into the token itself, wherever it stands. In a chat it would then end the
-user's turn and open another. `separate` puts a character that the text does not contain inside each of them, so that
-the tokenizer no longer recognizes it; `encode` drops the tokens of that character again.
+A tokenizer turns the text of a control token into the token itself, wherever it occurs. In a chat this would end the
+user's turn and open another. `separate` inserts a character that the text does not contain into each control token, so
+the tokenizer no longer recognizes it; `encode` then drops that character's tokens.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-# Private-use characters, which tokenizers have no merges for; only one that no text contains is used.
+# Private-use characters, for which tokenizers have no merges; one that no text contains is used.
 _SEPARATORS = tuple(map(chr, range(0xE000, 0xF900)))
 
 
@@ -60,15 +60,15 @@ def encode(tokenizer: PreTrainedTokenizerBase, text: str, separator: str, *, add
 
     Args:
         tokenizer: the tokenizer.
-        text: the text; users' parts of it went through `separate`.
-        separator: the character of `separate`.
+        text: the text, in which `separate` has been applied to the users' parts.
+        separator: the character that `separate` inserted.
         add_special_tokens: add the beginning-of-text token, if the tokenizer does so.
     """
     if separator not in text:
         return list(tokenizer(text, add_special_tokens=add_special_tokens)["input_ids"])
     encoded = tokenizer(text, add_special_tokens=add_special_tokens, return_offsets_mapping=True)
     spans: Sequence[tuple[int, int]] = encoded["offset_mapping"]
-    # A token that starts before the separator is kept: it holds a character of the text, too.
+    # A token that starts before the separator is kept, since it also holds a character of the text.
     return [
         token
         for token, (start, end) in zip(encoded["input_ids"], spans, strict=True)
@@ -77,11 +77,11 @@ def encode(tokenizer: PreTrainedTokenizerBase, text: str, separator: str, *, add
 
 
 def control_tokens(tokenizer: PreTrainedTokenizerBase, *, template_tokens: bool = True) -> list[str]:
-    """Return the texts of the control tokens, such as `<|im_start|>`, that a tokenizer recognizes in texts.
+    """Return the texts that a tokenizer turns into control tokens, such as `<|im_start|>`.
 
     Args:
         tokenizer: the tokenizer.
-        template_tokens: include tokens that are not special, but that the chat template writes, such as `<tool_call>`.
+        template_tokens: include tokens that the chat template writes but that are not special, such as `<tool_call>`.
     """
     template = str(tokenizer.chat_template or "") if template_tokens else ""
     added = tokenizer.added_tokens_decoder.values()

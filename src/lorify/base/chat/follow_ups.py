@@ -6,8 +6,8 @@ import re
 
 from lorify.base.chat.acronyms import mask_acronyms
 
-# English only, like the stemmer of the relevance score. "There" is left out, and "that" inside of a question: they
-# rarely refer back ("the house that Ada built"), but "that" at the end does ("Who was that?").
+# English only, like the stemmer of the relevance score. "There" and "that" inside a question are left out, since they
+# rarely refer back ("the house that Ada built"); "that" at the end does ("Who was that?").
 _REFERS_BACK = re.compile(
     r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|this|these|those)\b"
     r"|^(?:and |but )?(?:what|how) about\b"
@@ -31,7 +31,7 @@ _VERB = re.compile(
     r"tell|list|name|describe|explain|say|give|show|write|summari[sz]e)\b",
     re.IGNORECASE,
 )
-# Too short to say what it is about, without a name: "Who was missing?", "Where exactly?", "What was decided?".
+# Too short to be clear without a name: "Who was missing?", "Where exactly?", "What was decided?".
 _BARE = re.compile(
     r"^\W*(?:(?:[Aa]nd|[Bb]ut|[Ss]o) )?"
     r"(?:(?:[Ww]hom?|[Ww]hen|[Ww]here|[Ww]hy|[Hh]ow)(?: [a-z']+){1,2}"
@@ -46,8 +46,8 @@ def refers_back(question: str) -> bool:
 
 
 def may_refer_back(question: str) -> bool:
-    """Return whether a question may need the one before it: it refers back, or has no verb (`What for?`), or opens or
-    ends in a word that often refers back (`And when does it end?`), or is a few words without a name (`Who won?`)."""
+    """Return whether a question may need the one before it: it refers back, has no verb (`What for?`), starts or ends
+    with a word that often refers back (`And when does it end?`), or is a few words without a name (`Who won?`)."""
     question = mask_acronyms(question)
     is_fragment = len(question.split()) <= MAX_FRAGMENT_WORDS and _VERB.search(question) is None
     may = (refers_back(question), _MAY_REFER_BACK.search(question), _BARE.search(question))
@@ -55,13 +55,13 @@ def may_refer_back(question: str) -> bool:
 
 
 def earlier_questions(question: str) -> list[str]:
-    """List the beginnings of a question that consists of several, one per line; the later ones refer back.
+    """Split off the earlier questions of a chat whose later questions refer back, one question per line.
 
     Args:
-        question: the question, as `lorify.answering.questions.last_question` joins those of a chat.
+        question: the questions of a chat, as joined by `lorify.answering.questions.last_question`.
 
     Returns:
-        The first line, the first two, and so on, without the whole; none if a line after the first stands alone.
+        The first line, the first two, and so on, except all lines; empty if a line after the first stands alone.
     """
     lines = question.split("\n")
     if not all(map(refers_back, lines[1:])):

@@ -1,7 +1,7 @@
 """Chat prompts, written with the tokenizer's chat template or a plain one.
 
-The plain template, for tokenizers that have none, writes the system text and a blank line, then a `Question: ...` or
-`Answer: ...` line for each turn, and ends in `Answer:`.
+The plain template, for tokenizers without one, writes the system text and a blank line, then a `Question: ...` or
+`Answer: ...` line for each turn, and ends with `Answer:`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PromptBuilder:
     Attributes:
         tokenizer: the base's tokenizer.
         system_turn: begin each chat with a system turn, empty if the chat has none. Imported Doc-to-LoRA checkpoints
-            were trained on such prompts.
+            were trained this way.
         template: chat template in place of the tokenizer's.
     """
 
@@ -86,10 +86,10 @@ def build_prompt_ids(
 def build_answered_ids(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], answer: str, *, template: str | None = None
 ) -> tuple[list[int], list[int]]:
-    """Build the token ids of a chat and, tokenized apart, those of the assistant's turn that answers it.
+    """Build the token ids of a chat and, tokenized separately, those of the assistant's turn that answers it.
 
-    The turn includes what the template writes around the answer, such as `<start_of_turn>model`. If there is no
-    template, it ends in the end-of-text token.
+    The turn includes what the template writes around the answer, such as `<start_of_turn>model`. Without a template,
+    it ends with the end-of-text token.
 
     Args:
         tokenizer: the base's tokenizer.
@@ -129,9 +129,9 @@ def _render(
     add_generation_prompt: bool,
     template: str | None = None,
 ) -> str:
-    """Write a chat with the template, with the first arrangement of its turns that the template takes."""
+    """Write a chat with the template, using the first arrangement of its turns that the template accepts."""
     template = template or (None if tokenizer.chat_template else PLAIN_TEMPLATE)
-    # Stands for an empty text, so that no template strips the white space around it.
+    # Placeholder for an empty text, so that no template strips the white space around it.
     no_text = choose_separator(message["content"] for message in messages)
     refusal: TemplateError | None = None
     for arrange in ALTERNATIVES:
@@ -159,7 +159,7 @@ def question_messages(question: str, document: str | None = None) -> list[Messag
 
 
 def with_system_turn(messages: Sequence[Message]) -> list[Message]:
-    """Return the chat with a system turn at its beginning, an empty one if it has none."""
+    """Return the chat with a system turn at the beginning; if it has none, an empty one is added."""
     has_one = bool(messages) and messages[0]["role"] == "system"
     return [*messages] if has_one else [{"role": "system", "content": ""}, *messages]
 
@@ -167,7 +167,7 @@ def with_system_turn(messages: Sequence[Message]) -> list[Message]:
 def stop_token_ids(tokenizer: PreTrainedTokenizerBase, generation_config: GenerationConfig | None = None) -> set[int]:
     """Return the tokens that end an answer.
 
-    Those are the end-of-text tokens of tokenizer and model, and the known end-of-turn tokens in the vocabulary.
+    These are the end-of-text tokens of tokenizer and model, and the known end-of-turn tokens in the vocabulary.
     """
     declared = generation_config.eos_token_id if generation_config is not None else None
     found = [tokenizer.eos_token_id, *(declared if isinstance(declared, list) else [declared])]

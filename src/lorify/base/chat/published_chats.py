@@ -1,9 +1,9 @@
-"""The chat templates with which Text-to-LoRA trains and evaluates, in place of the bases' own.
+"""The chat templates that Text-to-LoRA trains and evaluates with, in place of the bases' own.
 
-They have no default system message and write an empty system turn where a base's own template writes none, the date
-(Llama 3) or refuses (Gemma). Its chats always begin with an empty system turn.
+They have no default system message, and they write an empty system turn where a base's own template writes none, writes
+the date (Llama 3) or refuses (Gemma). Text-to-LoRA's chats always begin with an empty system turn.
 
-Source: github.com/SakanaAI/text-to-lora, `chat_templates`; written anew, with the same text for the same chat.
+Source: github.com/SakanaAI/text-to-lora, `chat_templates`; rewritten to give the same text for the same chat.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _GEMMA = _BEGINNING + (
 )
 
 _TEMPLATES: Mapping[str, str] = {"[INST]": _MISTRAL, "<|start_header_id|>": _LLAMA_3, "<start_of_turn>": _GEMMA}
-"""Template by a mark that the base's own template writes."""
+"""Templates, keyed by a mark that the base's own template writes."""
 
 
 def find_published_template(tokenizer: PreTrainedTokenizerBase) -> str | None:
-    """Find the template for a base by its own template; None for a base that Text-to-LoRA does not use."""
+    """Find the template for a base by the base's own template; None if Text-to-LoRA does not use the base."""
     own = tokenizer.chat_template
     return next((text for mark, text in _TEMPLATES.items() if isinstance(own, str) and mark in own), None)

@@ -1,6 +1,6 @@
 """Arrange the turns of a chat for chat templates that refuse some roles or orders of roles.
 
-Gemma's and Mistral's templates have no system role, or only at the beginning, and want user and assistant in turn.
+Gemma's and Mistral's templates have no system role, or only at the beginning, and need user and assistant to alternate.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def answered_turns(chat: Sequence[Message]) -> tuple[list[tuple[str, str]], str]
 
 
 def as_sent(messages: Sequence[Message], _no_text: str) -> list[Message]:
-    """Keep every turn; results of tools become turns of the user, as few templates have a role for them."""
+    """Keep every turn; tool results become user turns, since few templates have a role for them."""
     return [turn | {"role": "user"} if turn["role"] == "tool" else turn for turn in messages]
 
 
 def fold_system(messages: Sequence[Message], no_text: str) -> list[Message]:
-    """Let the text of a first system turn open the turn that follows it.
+    """Move the text of a leading system turn to the start of the next turn.
 
     Args:
         messages: the chat.
-        no_text: stands for an empty text, so that no template strips the white space after it.
+        no_text: placeholder for an empty text, so that no template strips the white space after it.
     """
     turns = as_sent(messages, no_text)
     if len(turns) < 2 or turns[0]["role"] != "system":
@@ -45,28 +45,28 @@ def fold_system(messages: Sequence[Message], no_text: str) -> list[Message]:
 
 
 def without_system(messages: Sequence[Message]) -> list[Message]:
-    """Let the text of a first system turn open the turn that follows it; drop a system turn without text."""
+    """Move the text of a leading system turn to the start of the next turn; drop the turn if it is empty."""
     if len(messages) > 1 and messages[0]["role"] == "system" and not messages[0]["content"].strip():
         return list(messages[1:])
     return fold_system(messages, "")
 
 
 def merge_after_system(messages: Sequence[Message], no_text: str) -> list[Message]:
-    """Keep a first system turn and make user and assistant alternate after it."""
+    """Keep a leading system turn and make user and assistant alternate after it."""
     turns = as_sent(messages, no_text)
     first = turns[:1] if turns and turns[0]["role"] == "system" else []
     return [*first, *_alternating(turns[len(first) :], no_text)]
 
 
 def merge_all(messages: Sequence[Message], no_text: str) -> list[Message]:
-    """Make user and assistant alternate, with the text of every system turn in a turn of the user."""
+    """Make user and assistant alternate; the text of every system turn becomes part of a user turn."""
     return _alternating(as_sent(messages, no_text), no_text)
 
 
 Arrange = Callable[[Sequence[Message], str], list[Message]]
 
 ALTERNATIVES: tuple[Arrange, ...] = (as_sent, fold_system, merge_after_system, merge_all)
-"""Arrangements to try, from the one that changes least."""
+"""Arrangements to try, starting with the one that changes least."""
 
 
 def _alternating(turns: Sequence[Message], no_text: str) -> list[Message]:

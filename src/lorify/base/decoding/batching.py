@@ -1,9 +1,9 @@
 """Continuous batching: rows are added and dropped between decoding steps, each with its own LoRA update.
 
 Prompts are prefilled by the Hugging Face model (`prefill`). Further tokens are decoded by compiled loops (`compiled`)
-or by the blocks of `fast_blocks`, which write keys and values in place into preallocated buffers. On a card, the steps
-of these blocks are recorded (`graph_rows`). Architectures that neither loops nor blocks support use the Hugging Face
-model for every token.
+or by the blocks of `fast_blocks`, which write keys and values in place into preallocated buffers. On a GPU, the steps
+of these blocks are recorded as CUDA graphs (`graph_rows`). Architectures that neither of them supports use the Hugging
+Face model for every token.
 
 Shapes: N rows of the batch, T positions, K key/value heads, C channels per head, V vocabulary size.
 """
@@ -31,7 +31,7 @@ from lorify.errors import BaseModelError
 if TYPE_CHECKING:
     from lorify.base.decoding.compiled.rows import CompiledRows
 
-_MAX_SELECTIONS = 2  # selections of rows that are kept prepared; each can hold a copy of their updates
+_MAX_SELECTIONS = 2  # selections of rows that stay prepared; each can hold a copy of their updates
 _MOST_COMPILED_ROWS = 32  # larger batches have not been measured
 _GROWTH_TOKENS = 256  # the cache grows by at least this many tokens, so that it is rarely copied
 
@@ -47,9 +47,8 @@ class DecodingBatch(Protocol):
         """Append rows whose prompts have been prefilled.
 
         Args:
-            prefill: the prompts, complete. It cannot be used again.
-            prompts: for each new row the index of its prompt; several rows can have the same one. By default each
-                prompt becomes a row.
+            prefill: the prompts, completely processed. It cannot be used again.
+            prompts: index of the prompt of each new row; rows can share a prompt. By default each prompt becomes a row.
 
         Returns:
             Logits `[new rows, V]` of the token that follows each prompt.
@@ -57,7 +56,7 @@ class DecodingBatch(Protocol):
         ...
 
     def step(self, tokens: Tensor, rows: Sequence[int] | None = None) -> Tensor:
-        """Decode a token of each row, or of some rows, while the others wait.
+        """Decode one token of each row, or of some rows while the others wait.
 
         Args:
             tokens: the last token of each decoded row `[N]`.
@@ -100,7 +99,7 @@ def supports_fast_decoding(base: BaseLM, num_tokens: int) -> bool:
 class _FastBatch:
     """Rows decoded without the Hugging Face model.
 
-    Each row has a slot in the buffers and starts at position 0 of it, so rows of any length are added and dropped
+    Each row has a slot in the buffers and starts at its position 0, so rows of any length can be added and dropped
     without moving the others.
     """
 
@@ -154,7 +153,7 @@ class _FastBatch:
         return logits
 
     def _count_step(self) -> None:
-        """Prepare the rows again once compiled loops pay off."""
+        """Discard the prepared rows once compiled loops pay off, so that they are prepared again."""
         kept = self._base.decoding_session
         if not kept.is_due:
             kept.num_steps += 1
@@ -193,7 +192,7 @@ class _FastBatch:
         self._lora.drop(row)
         self._prepared = {}
         if not self._lengths:
-            self._keys, self._values = [], []  # release buffers that long rows have grown
+            self._keys, self._values = [], []  # free buffers that have grown for long rows
 
     @torch.inference_mode()
     def swap_rows(self, row: int, other: int) -> None:

@@ -17,7 +17,7 @@ from lorify.base.model import BaseLM
 
 
 class BlockRows:
-    """The fast blocks and the output layer, with the updates of the rows. Keys and values are written in place.
+    """The fast blocks and the output layer with the rows' updates. Keys and values are written in place.
 
     Attributes:
         rotary: the base's rotary embedding.
@@ -52,7 +52,7 @@ class BlockRows:
         self.num_positions = keys[0].shape[2]
 
     def step(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
-        """Decode one token of each row; as `lorify.base.decoding.compiled.rows.CompiledRows.step`."""
+        """Decode one token of each row, like `lorify.base.decoding.compiled.rows.CompiledRows.step`."""
         return self.decode(x, newest_positions(self.slots, lengths, self.rotary, x))
 
     def decode(self, x: Tensor, positions: CachePositions) -> Tensor:

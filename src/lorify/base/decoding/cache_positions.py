@@ -1,7 +1,7 @@
 """Where the newest tokens of decoded rows are in the cache, and which part of the cache the rows attend to.
 
-Each row has a slot of the cached keys and values `[slots, K, T, C]` and starts at position 0 of it. Rows in adjacent
-slots attend together, with one call; a slot whose row is not decoded now ends such a span.
+Each row has a slot in the cached keys and values `[slots, K, T, C]` and starts at its position 0. Rows in adjacent
+slots attend together in one call; a slot whose row is not being decoded ends such a span.
 
 Shapes: N decoded rows, T positions, K key/value heads, C channels per head.
 """
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 _FREE_PADDING_TOKENS = 1024
-"""Padding that costs less than another call."""
+"""Number of padding tokens that cost less than another call."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class CacheSpan:
     """Decoded rows in adjacent slots.
 
     Attributes:
-        rows: which of the N rows.
+        rows: their indices among the N rows.
         slots: their slots.
         length: length of their longest sequence in tokens, including the newest token.
         mask: `[rows, 1, 1, length]`, True where a row has a token; None if all rows have this length.
@@ -77,7 +77,7 @@ def masked_positions(
 ) -> CachePositions:
     """Return the positions of each row's newest token, without reading the lengths.
 
-    All shapes are the same for all lengths: rows attend to the whole cache, with a mask.
+    Shapes do not depend on the lengths: rows attend to the whole cache, with a mask.
 
     Args:
         slots: slots of the N rows, ascending.
@@ -97,7 +97,7 @@ def masked_positions(
 
 
 def _adjacent(slots: Sequence[int], lengths: Sequence[int]) -> list[slice]:
-    """Return spans of rows in adjacent slots; rows of very different lengths are apart, as padding costs time."""
+    """Return spans of rows in adjacent slots; rows of very different lengths are split, since padding costs time."""
     spans: list[slice] = []
     start = longest = total = 0
     for row, (slot, length) in enumerate(zip(slots, lengths, strict=True)):
@@ -120,6 +120,6 @@ def _span(rows: slice, slots: Sequence[int], lengths: Sequence[int], device: tor
 
 
 def _signed(sin: Tensor) -> Tensor:
-    """Fold the sign of the rotation into the sines, so that it needs one roll."""
+    """Fold the sign of the rotation into the sines, so that the rotation needs only one roll."""
     half = sin.shape[-1] // 2
     return torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)

@@ -1,4 +1,4 @@
-"""Work of a card that the host does not wait for: CUDA graphs, which are recorded once, and reads in the background."""
+"""GPU work that the host does not wait for: CUDA graphs, which are recorded once, and reads in the background."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 _WARM_UPS = 3
-"""Runs before the recording, in which libraries choose their kernels and allocate what they keep."""
+"""Runs before recording, in which libraries choose kernels and allocate memory that they keep."""
 _recording = threading.Lock()
 
 
 @dataclass(frozen=True)
 class RecordedWork:
-    """Work that can be repeated on the values that its input tensors have then.
+    """Recorded work that can be repeated on the current values of its input tensors.
 
     Attributes:
         graph: the recorded kernels.
-        result: what they compute; each run overwrites it.
+        result: their output; each run overwrites it.
     """
 
     graph: torch.cuda.CUDAGraph
@@ -37,8 +37,8 @@ def record_work(work: Callable[[], Tensor], device: torch.device) -> RecordedWor
     """Run work a few times, then record it.
 
     Args:
-        work: computes a tensor from others, whose addresses and shapes stay the same; it must not wait for the card.
-        device: the card.
+        work: computes a tensor from others whose addresses and shapes stay the same; it must not wait for the GPU.
+        device: the GPU.
 
     Raises:
         RuntimeError: if CUDA cannot record it.
@@ -52,17 +52,17 @@ def record_work(work: Callable[[], Tensor], device: torch.device) -> RecordedWor
             with torch.cuda.stream(stream):
                 for _ in range(_WARM_UPS):
                     work()
-            # Other threads may allocate memory meanwhile.
+            # Other threads may allocate memory in the meantime.
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 result = work()
         finally:
-            torch.cuda.set_stream(current)  # a recording that fails leaves its own stream behind
+            torch.cuda.set_stream(current)  # a failed recording leaves its own stream set
         current.wait_stream(stream)
     return RecordedWork(graph, result)
 
 
 def start_reading(tokens: Tensor) -> Callable[[], list[int]]:
-    """Start to copy tokens `[N]` from a card; the returned function waits for the copy alone, not for later work."""
+    """Start copying tokens `[N]` from a GPU; the returned function waits only for the copy, not for later work."""
     copied = tokens.to("cpu", non_blocking=True)
     with torch.cuda.device(tokens.device):
         done = torch.cuda.Event()

@@ -1,7 +1,7 @@
 """Transformer blocks of Llama-like models for decoding one token per row, written directly on the weight tensors.
 
-They do the same arithmetic as the Hugging Face model without the overhead of its modules, masks and hooks, which
-dominates the run time of a small model at batch size 1.
+They do the same arithmetic as the Hugging Face model without the overhead of its modules, masks and hooks. That
+overhead dominates the run time of a small model at batch size 1.
 
 Shapes: N decoded rows, T positions, D hidden size, H query heads, K key/value heads, C channels per head,
 R rank of an update.

@@ -27,8 +27,8 @@ def generate_batch(
     Args:
         base: the base model.
         prompts: token ids of each row, at least one token a row; lengths may differ.
-        options: length limit and sampling; with a seed, row `i` uses `seed + i`. A row also ends where the base's
-            window does.
+        options: length limit and sampling; with a seed, row `i` uses `seed + i`. A row also ends when the base's window
+            is full.
         lora: the update of each row, or None for the bare base.
         stop_ids: tokens that end a row; they are not returned.
 
@@ -59,24 +59,24 @@ def stream_tokens(
 
 
 def answer_limit(base: BaseLM, prompt_tokens: int, max_new_tokens: int) -> int:
-    """Return how many tokens an answer may have: at most as many as the base's window has room for.
+    """Return how many tokens an answer may have: at most as many as fit into the base's window.
 
     Args:
         base: the base.
         prompt_tokens: length of the prompt.
         max_new_tokens: how many are wanted.
     """
-    # A prompt that fills the window is refused where answers are planned.
+    # A prompt that fills the window has already been refused when the answer was planned.
     return min(max_new_tokens, max(base.window_tokens - prompt_tokens, 1))
 
 
 def start_sampler(base: BaseLM, options: GenerationOptions, answer: Sequence[int] = ()) -> Sampler:
-    """Return the sampler of a row that starts.
+    """Return the sampler of a new row.
 
     Args:
         base: the base.
-        options: the row's options; a constraint comes before a known answer.
-        answer: the tokens of the answer if it is known already.
+        options: the row's options; a constraint takes precedence over a known answer.
+        answer: the tokens of the answer, if it is already known.
     """
     if options.constraint is None:
         return Sampler(options, FixedRow(answer, min(base.stop_ids)) if len(answer) else None)
@@ -100,7 +100,7 @@ def _decode(
     for _ in range(max(limits) - 1):
         tokens = sample_tokens(logits, samplers)
         if overlaps:
-            # The card decodes the next tokens while these are read; if a row has stopped, that was for nothing.
+            # The GPU decodes the next tokens while these are read; for rows that have stopped, that work is wasted.
             read = start_reading(tokens)
             logits = batch.step(tokens)
             yield read()

@@ -1,4 +1,4 @@
-"""Rows that the fast blocks decode on a card, where starting many small kernels takes longer than running them.
+"""Rows that the fast blocks decode on a GPU, where launching many small kernels takes longer than running them.
 
 After some steps with the same rows, a step is recorded as a CUDA graph. Shapes and addresses of a graph are fixed, so
 attention covers all positions of the cache and masks the unused ones.
@@ -23,7 +23,7 @@ from lorify.base.decoding.compiled.session import DECODING_VARIABLE
 from lorify.base.model import BaseLM
 
 STEPS_BEFORE_GRAPH = 8
-"""To record a step takes as long as several of them, which does not pay for rows that soon change."""
+"""Recording a step takes as long as several steps, which does not pay off for rows that soon change."""
 _log = logging.getLogger(__name__)
 
 
@@ -51,10 +51,10 @@ class GraphRows:
         self._x = torch.empty(len(rows.slots), base.hidden_size, dtype=base.dtype, device=base.device)
         self._lengths = torch.tensor([0] * len(rows.slots), device=base.device)
         self._slot_index = torch.tensor(rows.slots, device=base.device)
-        self._known_lengths: list[int] = []  # what `_lengths` holds
+        self._known_lengths: list[int] = []  # the values in `_lengths`
 
     def step(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
-        """Decode one token of each row; as `lorify.base.decoding.compiled.rows.CompiledRows.step`."""
+        """Decode one token of each row, like `lorify.base.decoding.compiled.rows.CompiledRows.step`."""
         self._num_steps += 1
         if not self._session.can_record or self._num_steps <= STEPS_BEFORE_GRAPH:
             return self._rows.step(x, lengths)
@@ -65,7 +65,7 @@ class GraphRows:
             return self._rows.step(x, lengths)
         assert self._work is not None
         logits = self._work.run()
-        self._lengths.add_(1)  # on the card, since to copy them there would wait for it
+        self._lengths.add_(1)  # on the GPU, since copying them there would wait for it
         self._known_lengths = [length + 1 for length in lengths]
         return logits
 

@@ -1,4 +1,4 @@
-"""Rows of a decoding batch that the Hugging Face model decodes, for architectures without fast blocks.
+"""Rows of a decoding batch, decoded by the Hugging Face model, for architectures without fast blocks.
 
 Shapes: N rows, V vocabulary size.
 """
@@ -19,7 +19,7 @@ from lorify.base.model import BaseLM
 class ModelBatch:
     """Rows decoded by the Hugging Face model, in one group for each call of `add_rows`.
 
-    Its methods are those of `lorify.base.decoding.batching.DecodingBatch`.
+    It has the methods of `lorify.base.decoding.batching.DecodingBatch`.
     """
 
     def __init__(self, base: BaseLM) -> None:
@@ -47,7 +47,7 @@ class ModelBatch:
 
     @torch.inference_mode()
     def step(self, tokens: Tensor, rows: Sequence[int] | None = None) -> Tensor:
-        """Decode a token of each row, or of some rows; a group is split if only some of its rows are decoded."""
+        """Decode one token of each row, or of some rows; a group is split if only some of its rows are decoded."""
         rows = range(len(self)) if rows is None else rows
         self._split_groups(rows)
         members: dict[_ModelGroup, list[int]] = {}
@@ -60,7 +60,7 @@ class ModelBatch:
         return torch.stack([logits[index] for index in range(len(rows))])
 
     def _split_groups(self, rows: Sequence[int]) -> None:
-        """Split each group that is only decoded in part."""
+        """Split each group of which only some rows are decoded."""
         decoded = set(rows)
         for group in {self._order[row][0] for row in rows}:
             members = [row for row, (other, _) in enumerate(self._order) if other is group]
@@ -120,7 +120,7 @@ class _ModelGroup:
 
     def _select(self, rows: Sequence[int]) -> None:
         indices = torch.tensor(rows, device=self._mask.device)
-        # The one selection of rows that all kinds of layers have; transformers types it for beams.
+        # The only way to select rows that all kinds of layers have; transformers types it for beams.
         self._cache.reorder_cache(indices)  # pyright: ignore[reportArgumentType]
         self._mask = self._mask[indices]
         self._lora = select_rows(self._lora, indices)

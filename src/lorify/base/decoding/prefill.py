@@ -1,4 +1,4 @@
-"""Prefill: prompts are processed, whole or in pieces between which other rows are decoded.
+"""Prefill: process prompts, whole or in pieces with decoding steps of other rows in between.
 
 Shapes: N prompts, T positions, V vocabulary size.
 """
@@ -19,7 +19,7 @@ _SHARED_TOKENS = 64  # a shorter common prefix of prompts is not worth a forward
 
 
 class Prefill:
-    """The prompts of new rows of a decoding batch, and what has been processed of them.
+    """The prompts of new rows of a decoding batch, and how far they are processed.
 
     Attributes:
         groups: prompts that share a cache: all, unless padding would enter the state of recurrent layers.
@@ -58,7 +58,7 @@ class Prefill:
                 or whose state cannot be continued by several tokens, processes its prompts whole.
 
         Returns:
-            Number of positions that were processed; 0 if all were before.
+            Number of positions that were processed; 0 if all were already done.
         """
         for group in self.groups:
             if group.logits is None:
@@ -87,7 +87,7 @@ class PromptGroup:
         Args:
             base: the base.
             prompts: token ids of each prompt of the prefill.
-            chosen: which of them belong to the group.
+            chosen: indices of the prompts that belong to the group.
             lora: the update of each prompt of the prefill.
         """
         own = [prompts[i] for i in chosen]
@@ -105,13 +105,13 @@ class PromptGroup:
 
     @property
     def width(self) -> int:
-        """Number of positions, those of padding included."""
+        """Number of positions, including padding."""
         return self.mask.shape[1]
 
     def advance(self, max_tokens: int) -> int:
         """Process at most `max_tokens` further positions and return their number."""
         start, shared = self._num_done, self.num_shared
-        if start < shared:  # for example a document that many questions are about
+        if start < shared:  # for example a document in front of several questions
             end = min(start + max_tokens, shared)
             self._forward(self._shared_ids[:, start:end], self.mask[:1, :end])
             if end == shared:
@@ -150,7 +150,7 @@ def supports_pieces(base: BaseLM) -> bool:
 def rope_depends_on_length(base: BaseLM) -> bool:
     """Return whether the rotation of earlier positions changes as a sequence grows."""
     rope = getattr(base.model.config, "rope_parameters", None) or {}
-    kinds = [rope, *(kind for kind in rope.values() if isinstance(kind, dict))]  # some have one for each kind of layer
+    kinds = [rope, *(kind for kind in rope.values() if isinstance(kind, dict))]  # some have one per kind of layer
     return any(kind.get("rope_type") in ("dynamic", "longrope") for kind in kinds)
 
 

@@ -28,7 +28,7 @@ class GenerationOptions:
         presence_penalty: subtracted once from the logit of each token that the answer already contains.
         frequency_penalty: subtracted from the logit of a token once for each time the answer already contains it.
         logit_bias: added to the logits of tokens, as pairs of token id and bias.
-        constraint: the form of the answer, such as `lorify.base.constraints.json_constraint(schema)`.
+        constraint: the required form of the answer, such as `lorify.base.constraints.json_constraint(schema)`.
     """
 
     max_new_tokens: int = DEFAULT_NEW_TOKENS
@@ -42,7 +42,7 @@ class GenerationOptions:
 
     @property
     def schema(self) -> Mapping[str, Any] | None:
-        """The JSON schema of the answer; None if it has none, or a form that is more than a schema."""
+        """The JSON schema of the answer; None without a constraint, or if the constraint is more than a schema."""
         return None if self.constraint is None else self.constraint.schema
 
     def with_seed_offset(self, offset: int) -> GenerationOptions:
@@ -51,7 +51,7 @@ class GenerationOptions:
 
 
 class RowControl(Protocol):
-    """Decides together with the base which token of a row comes next."""
+    """Decides, together with the base, which token of a row comes next."""
 
     def mask(self, logits: Tensor) -> None:
         """Change the row's logits `[V]` in place."""
@@ -63,7 +63,7 @@ class RowControl(Protocol):
 
 
 class FixedRow:
-    """A row whose answer is known: its tokens come in order, whatever the base would say."""
+    """A row whose answer is known: its tokens come in order, whatever the base would generate."""
 
     def __init__(self, tokens: Sequence[int], stop_id: int) -> None:
         """Begin at the first token; `stop_id` follows the last one."""
@@ -170,7 +170,7 @@ def _sampled(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     if plain:
         chosen = [samplers[row] for row in plain]
         tokens[plain] = _draw_indices(_probabilities(logits[plain], chosen), chosen)
-    if nucleus:  # a branch of its own: sorting the vocabulary is slow
+    if nucleus:  # a separate branch, since sorting the vocabulary is slow
         chosen = [samplers[row] for row in nucleus]
         ordered, order = _probabilities(logits[nucleus], chosen).sort(-1, descending=True)
         top_p = logits.new_tensor([[max(sampler.top_p, 1e-9)] for sampler in chosen], dtype=torch.float32)
@@ -199,6 +199,6 @@ def _draw_indices(weights: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     total = cumulated[:, -1:]
     draws = total.new_tensor([[sampler.draw()] for sampler in samplers])
     indices = torch.searchsorted(cumulated, draws * total, right=True)
-    # Rounding may lead past the last token with a non-zero weight.
+    # Rounding may give an index past the last token with a non-zero weight.
     last = (weights > 0).to(torch.uint8).flip(-1).argmax(-1, keepdim=True)
     return torch.minimum(indices, weights.shape[-1] - 1 - last)[:, 0]

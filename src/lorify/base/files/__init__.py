@@ -1,1 +1,1 @@
-"""Files of base models: where they are, GGUF files, and files from PyPI packages."""
+"""Files of base models: finding them, GGUF files, and files from PyPI packages."""

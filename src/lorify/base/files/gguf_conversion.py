@@ -19,12 +19,12 @@ GGUF_NAME = "model.gguf"
 
 
 def convert_gguf(shards: Sequence[Path], folder: Path) -> None:
-    """Dequantize a GGUF file, or the shards of one, into Hugging Face form, in bfloat16.
+    """Dequantize a GGUF file, or its shards, into Hugging Face form, in bfloat16.
 
-    bfloat16 rounds by up to 2^-9, far less than the quantization of Q4 weights does.
+    bfloat16 rounds by up to 2^-9, far less than the quantization error of Q4 weights.
 
     Args:
-        shards: the GGUF file, or all shards of a split one in order.
+        shards: the GGUF file, or all shards of a split file in order.
         folder: an empty folder for config, weights, tokenizer and a copy of the GGUF file.
 
     Raises:

@@ -1,6 +1,6 @@
-"""GGUF files of a base model: the shards of a split one, and whether all of its tensors are there.
+"""GGUF files of a base model: find the shards of a split file, and check that no tensor is missing.
 
-Only headers are read. An incomplete file would otherwise be loaded with random weights in place of those it lacks.
+Only headers are read. Without this check, an incomplete file would be loaded with random weights for missing tensors.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _OTHER_TYPES = {
 
 
 def find_shards(path: Path) -> list[Path]:
-    """Return all files of a base model in order: the file itself, or every shard of the set that it belongs to.
+    """Return all files of a base model in order: the file itself, or every shard of its set.
 
     Raises:
         BaseModelError: if a shard is missing.
@@ -53,7 +53,7 @@ def check_complete(shards: Sequence[Path]) -> None:
         shards: from `find_shards`.
 
     Raises:
-        BaseModelError: if they cannot be read, hold something else as well, or are incomplete.
+        BaseModelError: if they cannot be read, contain other tensors as well, or are incomplete.
     """
     readers = [_open(shard) for shard in shards]
     first, name = readers[0], shards[0].name
@@ -127,9 +127,9 @@ def _value(reader: GGUFReader, key: str) -> Any:
 
 
 def _missing_tensors(first: GGUFReader, names: Iterable[str]) -> list[str]:
-    """Return the tensors that the header promises and the files do not have.
+    """Return the tensors that the header implies but the files lack.
 
-    All blocks of a model have the tensors that most of them have.
+    Every block is expected to have the tensors that most blocks have.
     """
     found = set(names)
     missing = [name for name in _REQUIRED if name not in found]
@@ -148,9 +148,9 @@ def _missing_tensors(first: GGUFReader, names: Iterable[str]) -> list[str]:
 
 
 def _foreign_tensors(first: GGUFReader, names: Iterable[str]) -> list[str]:
-    """Return the tensors that models of this architecture and number of blocks do not have.
+    """Return tensors that do not occur in models of this architecture and number of blocks.
 
-    Architectures that the package gguf does not know are not checked.
+    Architectures unknown to the package gguf are not checked.
     """
     from gguf import MODEL_ARCH_NAMES, MODEL_TENSORS, TENSOR_NAMES
 

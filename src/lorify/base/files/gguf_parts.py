@@ -15,7 +15,7 @@ _PART = re.compile(r"(?P<name>.+\.gguf)\.part(?P<number>\d+)")
 
 
 def is_first_part(path: Path) -> bool:
-    """Return whether a path is named as the first part of a GGUF file."""
+    """Return whether a path has the name of the first part of a GGUF file."""
     match = _PART.fullmatch(path.name)
     return match is not None and int(match["number"]) == 0
 
@@ -27,7 +27,7 @@ def find_parts(first: Path) -> list[Path]:
         first: path of the first part.
 
     Raises:
-        BaseModelError: if one is missing between the first and the last part.
+        BaseModelError: if a part between the first and the last is missing.
     """
     name = first.name.rpartition(".part")[0]
     numbered = {
@@ -43,7 +43,7 @@ def find_parts(first: Path) -> list[Path]:
 
 @contextmanager
 def joined_file(parts: Sequence[Path]) -> Iterator[Path]:
-    """Yield a file with the content of all parts, which is deleted at the end; a single part is yielded as it is."""
+    """Yield a file with the content of all parts, deleted at the end; a single part is yielded unchanged."""
     if len(parts) == 1:
         yield parts[0]
         return

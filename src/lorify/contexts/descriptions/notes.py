@@ -1,4 +1,4 @@
-"""What may go wrong with the description of a task and its examples, said before anyone wonders about the answers."""
+"""Warnings about task descriptions and examples that are likely to work badly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from lorify.contexts.descriptions.text import looks_english
 
 LONG_WORDS = 60
-"""A description of more words has much that is not the task."""
+"""A description with more words contains a lot besides the task."""
 
 _OVERRIDE = re.compile(
     r"\b(?:ignore|disregard|forget)\b.{0,30}\b(?:instruction|prompt|message|rule)s?\b"
@@ -25,14 +25,14 @@ _JSON = re.compile(r"\b(?:as|in|valid|return|write)\s+(?:a\s+)?JSON\b", re.IGNOR
 
 
 def task_notes(description: str, examples: Sequence[tuple[str, str]] = ()) -> list[str]:
-    """List what may keep an adapter from doing its task.
+    """List problems that may keep an adapter from doing its task.
 
     Args:
         description: the description of the task.
         examples: (input, output).
 
     Returns:
-        One line for each problem; the adapter can be made all the same.
+        One line per problem; the adapter can still be made.
     """
     notes = []
     num_words = len(description.split())
@@ -50,14 +50,14 @@ def task_notes(description: str, examples: Sequence[tuple[str, str]] = ()) -> li
 
 
 def language_notes(description: str) -> list[str]:
-    """Say that a description does not look English, if it does not; on the command line, its encoder warns of that."""
+    """Warn about a description that does not look English; on the command line, its encoder gives this warning."""
     if looks_english(description):
         return []
     return ["the description does not look English, and may not be followed; describe the task in English"]
 
 
 def _form_notes(description: str, examples: Sequence[tuple[str, str]]) -> list[str]:
-    """Name the first output that has another form than the description asks for, for each form."""
+    """For each form that the description asks for, name the first output without it."""
     notes = []
     for form, has_form in _forms(description).items():
         wrong = next((output for _, output in examples if not has_form(output)), None)
@@ -70,7 +70,7 @@ def _form_notes(description: str, examples: Sequence[tuple[str, str]]) -> list[s
 
 
 def _forms(description: str) -> dict[str, Callable[[str], bool]]:
-    """Find the forms of answers that a description asks for in plain words, with a test of each."""
+    """Find the forms of answers that a description explicitly asks for, with a test for each."""
     forms: dict[str, Callable[[str], bool]] = {}
     if _JSON.search(description):
         forms["JSON"] = _is_json
@@ -95,7 +95,7 @@ def _max_words(description: str) -> int | None:
 
 
 def _is_json(text: str) -> bool:
-    """Whether a text is a JSON object or array; what asks for JSON hardly means a bare number."""
+    """Whether a text is a JSON object or array; a request for JSON rarely means a bare number."""
     try:
         return isinstance(json.loads(text), dict | list)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Tasks that are known by their number: an encoder of their names that reads no descriptions.
+"""Encode tasks by their number instead of their description.
 
 Source: Text-to-LoRA (arXiv 2506.06105), table 1, where task hypernetworks that reconstruct LoRAs are trained with
 one-hot vectors in place of embedded descriptions.
@@ -16,17 +16,17 @@ from torch import Tensor
 from lorify.errors import ContextError
 
 ONE_HOT_EMBEDDER = "one-hot task number"
-"""`embedder_name` of a hypernetwork that knows tasks by number and reads no descriptions."""
+"""`embedder_name` of a hypernetwork that gets the number of a task instead of a description."""
 ONE_HOT_SETTING = "one_hot"
-"""The same in the config of a run."""
+"""Name of this encoder in the config of a run."""
 
 
 class TaskNameEncoder:
-    """Turns the names of tasks into one-hot vectors; the interface is that of a description encoder.
+    """Turns task names into one-hot vectors, with the interface of a description encoder.
 
     Attributes:
         name: `ONE_HOT_EMBEDDER`.
-        digest: SHA-256 of the names in their order.
+        digest: SHA-256 of the ordered names.
         size: number of tasks.
     """
 
@@ -39,10 +39,10 @@ class TaskNameEncoder:
         self.size = len(self._numbers)
 
     def encode(self, descriptions: Sequence[str]) -> Tensor:
-        """Return one-hot vectors `[n, size]` of the names of tasks.
+        """Return one-hot vectors `[n, size]` for task names.
 
         Raises:
-            ContextError: if a text is not the name of one of the tasks.
+            ContextError: if a text is not the name of a task.
         """
         for text in descriptions:
             if text not in self._numbers:

@@ -11,7 +11,7 @@ from lorify.errors import ContextError
 
 MAX_CHARACTERS_PER_TOKEN = 40
 MIN_WORDS_TO_JUDGE = 6
-# Almost every English description of some length contains one of these words; few in other languages do.
+# Almost every longer English description contains one of these words; few in other languages do.
 ENGLISH_WORDS = frozenset(
     "the of and to with by if from for this that these those you it are be each every which whether into using what "
     "when where who than only not your their write answer return given sentence word words number".split()
@@ -19,7 +19,7 @@ ENGLISH_WORDS = frozenset(
 
 
 class DescriptionWarning(UserWarning):
-    """A description was encoded, but the adapter may not follow it."""
+    """The description was encoded, but the adapter may not follow it."""
 
 
 def tokenize_description(
@@ -27,13 +27,13 @@ def tokenize_description(
 ) -> list[int]:
     """Return the token ids of a description, special tokens included.
 
-    Like Text-to-LoRA, add a full stop to a description that ends in a letter.
+    As in Text-to-LoRA, a full stop is added to a description that ends with a letter.
 
     Args:
         description: the description.
         tokenizer: the encoder's tokenizer.
         max_tokens: longest input of the encoder, in tokens.
-        encoder_name: the encoder, for messages.
+        encoder_name: name of the encoder, for messages.
         english_only: whether to warn about descriptions in other languages.
 
     Raises:

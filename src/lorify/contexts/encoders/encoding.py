@@ -24,8 +24,8 @@ from lorify.base.model import BaseLM
 from lorify.contexts.images import ImageContext, image_not_supported
 
 EncoderKind = Literal["per_layer_activations", "early_exit", "embeddings", "patches"]
-# Each stands for the context in a rendered chat template. They neither begin nor end with the same byte, so that what
-# two chats with them have in common surrounds every context.
+# Placeholders for the context in a rendered chat template. They neither begin nor end with the same byte, so what two
+# chats with different placeholders have in common is exactly what surrounds a context.
 _MARKS = ("\u2602", "\U0001f9ff")
 
 
@@ -52,7 +52,7 @@ class ImageChunk:
 
     Attributes:
         inputs: named inputs of the encoder's model, with a batch size of 1.
-        num_tokens: number of hidden states that it is encoded to; also its `len`.
+        num_tokens: number of its hidden states; also its `len`.
     """
 
     inputs: Mapping[str, Tensor]
@@ -342,7 +342,8 @@ def context_ids(
         system_turn: the chat starts with an empty system turn.
 
     Returns:
-        Token ids without prefix and suffix. If the encoder's chats have others, the text is tokenized alone.
+        Token ids without prefix and suffix. If the encoder's chats have a different prefix or suffix, the text is
+        tokenized alone.
     """
     tokenizer = encoder.tokenizer
     if tokenizer is None or not tokenizer.chat_template or not text:
@@ -356,13 +357,13 @@ def context_ids(
 
 
 def _chat_ids(tokenizer: PreTrainedTokenizerBase, text: str, *, system_turn: bool) -> list[int]:
-    """Build the token ids of a chat of one user turn."""
+    """Build the token ids of a chat with one user turn."""
     chat = question_messages(text)
     return build_prompt_ids(tokenizer, with_system_turn(chat) if system_turn else chat)
 
 
 def _common_beginning(first: Sequence[int], second: Sequence[int]) -> tuple[int, ...]:
-    """Return the tokens that two sequences begin with."""
+    """Return the common prefix of two token sequences."""
     return tuple(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
@@ -377,7 +378,7 @@ def split_evenly(
 
     Args:
         ids: token ids of the context, without prefix and suffix.
-        num_chunks: number of chunks; a context that is too short gives fewer.
+        num_chunks: number of chunks; a very short context gives fewer.
         prefix: token ids before each chunk.
         suffix: token ids after each chunk.
 

@@ -13,7 +13,7 @@ from lorify.base.model import BaseLM
 T = TypeVar("T")
 
 LIKE_LENGTH = 0.8
-"""The shortest text of a batch has at least this fraction of the length of its longest."""
+"""The shortest text of a batch is at least this fraction as long as its longest."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""Loading the context encoder of a hypernetwork.
-
-It is the base itself, another language model, a vision-language model, or patches.
-"""
+"""Load the context encoder of a hypernetwork: the base, another language model, a vision-language model, or patches."""
 
 from __future__ import annotations
 

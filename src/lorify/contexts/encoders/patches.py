@@ -1,7 +1,7 @@
 """Image patches as features, without a model: the smallest context encoder for images.
 
 The image is scaled to a square and split into a grid of square patches. The features of a patch are its pixels, from -1
-to 1, and a one-hot encoding of its position in the grid, since a Perceiver ignores order.
+to 1, and a one-hot encoding of its position in the grid, because a Perceiver ignores order.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class PatchEncoder:
 
     @property
     def name(self) -> str:
-        """Return `patches`, since it has no model with a name."""
+        """Return `patches`, since there is no model with a name."""
         return "patches"
 
     @property

@@ -1,7 +1,7 @@
 """A vision-language model as context encoder: hidden states of its language model over image and text tokens.
 
-Like a text, an image is the user's turn of a chat. Texts are encoded as by a language model, so a hypernetwork trained
-on texts can also read images.
+An image is the user's turn of a chat, just like a text. Texts are encoded as in a language model, so a hypernetwork
+trained on texts can also read images.
 
 Source: Doc-to-LoRA (arXiv 2602.15902), where gemma-3-4b-it encodes images for a text-only gemma-2-2b-it.
 """
@@ -53,7 +53,7 @@ class VisionEncoder:
     Attributes:
         model: the Hugging Face model, including its head.
         processor: the Hugging Face processor, which converts images and texts to pixels and token ids.
-        name: the name that the user gave.
+        name: the name given by the user.
     """
 
     model: PreTrainedModel
@@ -178,7 +178,7 @@ class VisionEncoder:
         return {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
 
     def _states(self, inputs: Mapping[str, Tensor], kind: EncoderKind, num_layers: int) -> Tensor:
-        """Return the hidden states of a batch of inputs of one shape."""
+        """Return the hidden states of a batch of inputs with the same shape."""
         on_device = {
             name: value.to(self.model.device, self.dtype if value.is_floating_point() else None)
             for name, value in inputs.items()
@@ -278,7 +278,7 @@ def _reason(error: Exception) -> str:
 
 
 def _of_one_shape(images: Sequence[ImageChunk]) -> list[list[int]]:
-    """Group the indices of images whose inputs have the same shapes, so that each group is one batch."""
+    """Group the indices of images whose inputs have the same shapes, so that each group can be a batch."""
     groups: dict[tuple, list[int]] = {}
     for i, image in enumerate(images):
         groups.setdefault(tuple((name, tuple(value.shape)) for name, value in image.inputs.items()), []).append(i)

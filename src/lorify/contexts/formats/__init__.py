@@ -1,1 +1,1 @@
-"""Document formats: telling them apart, and reading each as text."""
+"""Document formats: detect the format of a file and read it as text."""

@@ -1,4 +1,4 @@
-"""Zip archives of documents: each of its documents under its name."""
+"""Zip archives of documents: each document is listed under its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lorify.errors import ContextError, ContextTooLargeError
 
 
 def read_zip(source: FileContent) -> str:
-    """Read the documents of a zip archive; files of other kinds are left out.
+    """Read the documents of a zip archive; other files are skipped.
 
     Raises:
         ContextError: if it has no readable document.

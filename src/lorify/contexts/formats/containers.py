@@ -1,4 +1,4 @@
-"""Telling apart the formats that are zip archives or OLE containers, by what is in them."""
+"""Tell apart formats stored as zip archives or OLE containers, by their content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REFUSED_STREAMS = {
 
 
 def check_archive(source: FileContent) -> None:
-    """Refuse a zip archive, or an Office document of that form, that is damaged or too large when unpacked.
+    """Refuse a zip archive, or a zipped Office document, that is damaged or too large when unpacked.
 
     Raises:
         ContextError: if its list of members is damaged.
@@ -41,10 +41,10 @@ def check_archive(source: FileContent) -> None:
 
 
 def archive_kind(source: FileContent) -> str:
-    """Return what a zip archive is: docx, xlsx, pptx, epub, odf, or zip for any other.
+    """Return the format of a zip archive: docx, xlsx, pptx, epub, odf, or zip for any other archive.
 
     Raises:
-        ContextError: if the member that tells it is damaged or encrypted.
+        ContextError: if the member that shows the format is damaged or encrypted.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
@@ -71,10 +71,10 @@ def _kind_by_members(archive: zipfile.ZipFile, name: str) -> str:
 
 
 def ole_kind(source: FileContent) -> str:
-    """Return what an OLE container is: xls or msg.
+    """Return the format of an OLE container: xls or msg.
 
     Raises:
-        ContextError: if it is encrypted, or in a format that is not read.
+        ContextError: if it is encrypted, or has an unsupported format.
     """
     import olefile
 

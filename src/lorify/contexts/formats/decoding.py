@@ -1,4 +1,4 @@
-"""Decoding of text files: byte order marks, declared encodings, UTF-8, and older encodings told by their letters."""
+"""Decode text files: by byte order marks, declared encodings, UTF-8, or a legacy encoding guessed from the letters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DECLARED = re.compile(
 )
 _DECLARATION_BYTES = 2048
 _CONFIDENT = 0.1
-"""Coherence of charset-normalizer above which the letters of a text fit a language."""
+"""Coherence score of charset-normalizer above which a text's letters fit a language."""
 
 
 def decode(data: bytes, name: str) -> str:
@@ -30,7 +30,7 @@ def decode(data: bytes, name: str) -> str:
         name: name of the document, for errors.
 
     Raises:
-        ContextError: if it is binary, or in no known encoding.
+        ContextError: if it is binary, or its encoding is unknown.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
@@ -50,7 +50,7 @@ def decode(data: bytes, name: str) -> str:
 
 
 def _unmarked_utf16(data: bytes) -> str | None:
-    """Decode UTF-16 without a byte order mark, if every second byte of the start is zero, as in Western text."""
+    """Decode UTF-16 without a byte order mark if every second byte at the start is zero, as in Western text."""
     start = data[:1000]
     for encoding, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
         if len(data) % 2 == 0 and zeros.count(0) > 0.9 * len(zeros) and start.count(0) <= len(zeros):
@@ -67,7 +67,7 @@ def _declared_encoding(data: bytes) -> str | None:
     if match is None:
         return None
     encoding = (match.group(1) or match.group(2)).decode("ascii", errors="replace").lower()
-    if encoding.startswith("utf-16"):  # a text whose declaration is readable as ASCII is not in UTF-16
+    if encoding.startswith("utf-16"):  # if the declaration is readable as ASCII, the text is not UTF-16
         return None
     try:
         codecs.lookup(encoding)
@@ -89,10 +89,10 @@ def _decode_legacy(data: bytes, name: str) -> str:
 
 
 def _looks_western(data: bytes) -> bool:
-    """Return whether a text is probably Windows-1252: few words are accented, by one or two letters each.
+    """Return whether a text is probably Windows-1252: few words are accented, with one or two such letters each.
 
-    Short texts give no statistics of letters, so that every Western file of a few lines would be taken for another
-    encoding.
+    Letter statistics fail on short texts: without this check, every Western file of a few lines would be taken for
+    another encoding.
     """
     try:
         text = data.decode("cp1252")

@@ -16,7 +16,7 @@ from lorify.contexts.formats.web import convert, html_to_markdown
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _MAX_DEPTH = 5
 _LONG_NAME, _SHORT_NAME = "3707001F", "3704001F"
-"""Properties of an attachment in Outlook's format: its file name, long or in eight letters."""
+"""Properties of an attachment in Outlook's format: its long and its short (8.3) file name."""
 _FIRST_LINES = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*\r?\n){2}")
 _MAIL_HEADER = re.compile(
     rb"^(?:Received|Message-ID|MIME-Version|Return-Path|Delivered-To|Content-Transfer-Encoding|X-Mailer):", re.I | re.M
@@ -30,13 +30,13 @@ def looks_like_mail(data: bytes) -> bool:
 
 
 def read_eml(source: FileContent) -> str:
-    """Read an e-mail in its internet form."""
+    """Read an e-mail in internet message format."""
     message = email.message_from_bytes(source.data.lstrip(), policy=email.policy.default)
     return _write(cast(EmailMessage, message), source.name, depth=0)
 
 
 def read_msg(source: FileContent) -> str:
-    """Read an e-mail that Outlook saved."""
+    """Read an e-mail saved by Outlook."""
     import olefile
 
     text = convert(source, "OutlookMsgConverter", ".msg")

@@ -13,17 +13,17 @@ from lorify.contexts.formats.web import html_to_markdown
 _LONG_LINE_CHARS = 500
 _BESIDE_TEXT = re.compile(r"\{(?:\\\*)?\\(?:header[lrf]?|footer[lrf]?|footnote|annotation)(?![a-z])")
 _BRACE = re.compile(r"\\.|[{}]", re.S)
-"""A brace, or an escaped character, which is none."""
+"""A brace, or an escaped character (which does not count as a brace)."""
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def read_text(source: FileContent) -> str:
-    """Read a plain text as it is."""
+    """Read a plain text unchanged."""
     return decode(source.data, source.name)
 
 
 def read_rtf(source: FileContent) -> str:
-    """Read a rich text without its control words."""
+    """Read rich text without its control words."""
     from striprtf.striprtf import rtf_to_text
 
     text = rtf_to_text(_with_parts_beside_text(source.data.decode("latin-1")), errors="replace")
@@ -31,7 +31,7 @@ def read_rtf(source: FileContent) -> str:
 
 
 def _with_parts_beside_text(rtf: str) -> str:
-    """Move headers, footers, footnotes and comments, which are groups that the converter drops, behind the text."""
+    """Move headers, footers, footnotes and comments to the end, since the converter drops these groups."""
     parts: list[str] = []
     kept: list[str] = []
     position = 0
@@ -50,7 +50,7 @@ def _with_parts_beside_text(rtf: str) -> str:
 
 
 def _group_end(rtf: str, start: int) -> int | None:
-    """Return the position behind the group that begins at a brace; None if it has no end."""
+    """Return the position after the group that starts at a brace; None if the group is not closed."""
     depth = 0
     for match in _BRACE.finditer(rtf, start):
         depth += {"{": 1, "}": -1}.get(match.group(), 0)
@@ -60,18 +60,18 @@ def _group_end(rtf: str, start: int) -> int | None:
 
 
 def read_json(source: FileContent) -> str:
-    """Read JSON; what is written in one long line is indented."""
+    """Read JSON; JSON in one long line is indented."""
     text = decode(source.data, source.name)
     if max(map(len, text.splitlines()), default=0) <= _LONG_LINE_CHARS:
         return text
     try:
         return json.dumps(json.loads(text), indent=1, ensure_ascii=False)
-    except ValueError:  # JSON lines, or no JSON at all
+    except ValueError:  # JSON lines, or not JSON
         return text
 
 
 def read_notebook(source: FileContent) -> str:
-    """Read a Jupyter notebook: its texts, code, and what the code printed."""
+    """Read a Jupyter notebook: its texts, code and printed output."""
     notebook = json.loads(decode(source.data, source.name))
     language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
     parts: list[str] = []

@@ -1,4 +1,4 @@
-"""OpenDocument files (odt, ods, odp) as Markdown: headings, paragraphs, lists and tables in their order."""
+"""OpenDocument files (odt, ods, odp) as Markdown: headings, paragraphs, lists and tables in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _COMMENT = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}annotation"
 _CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
 _MAX_REPEATS = 100
-"""Repeated rows and cells beyond this number are the empty rest of a sheet."""
+"""Rows and cells that repeat more often than this are the empty rest of a sheet."""
 _SKIPPED = {f"{_TEXT}tracked-changes", f"{_TEXT}sequence-decls"}
 _SPACES = {f"{_TEXT}s": " ", f"{_TEXT}tab": "\t", f"{_TEXT}line-break": "\n"}
 

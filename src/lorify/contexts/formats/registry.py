@@ -1,7 +1,7 @@
 """Registry of the document formats that lorify reads.
 
-To add a format, write a module with a function like `read_html`, and add an entry to `FORMATS`. A format of text that
-can be recognized without its suffix is also told in `_tell_text`.
+To add a format, write a module with a function like `read_html`, and add an entry to `FORMATS`. If it is a text format
+that can be recognized without its suffix, extend `_tell_text` as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _READERS = "lorify.contexts.formats"
 _SAMPLE_BYTES = 1 << 16
 _PDF_HEADER_BYTES = 1024
 _PACKAGES = {"pptx": "python-pptx", "docx": "python-docx", "bs4": "beautifulsoup4"}
-"""Packages on PyPI whose modules have another name."""
+"""PyPI packages whose name differs from their module's."""
 _LIBRARIES = (
     "charset_normalizer",
     "defusedxml.ElementTree",
@@ -47,9 +47,9 @@ class DocumentFormat:
 
     Attributes:
         name: its name.
-        suffixes: suffixes of its files; used if the content does not tell the format.
+        suffixes: suffixes of its files; used if the content does not show the format.
         reader: a function from a `FileContent` to its text, as `module:function` in this package. It is imported on
-            first use, so that reading a text loads no parser.
+            first use, so that reading a plain text loads no parser.
         is_binary: whether its files are not text.
     """
 
@@ -67,7 +67,7 @@ class DocumentFormat:
 TEXT = DocumentFormat("text", ("", ".txt", ".text", ".log"), "markup:read_text")
 FORMATS: dict[str, DocumentFormat] = {
     "text": TEXT,
-    # Suffixes of texts whose content is never taken for a table or a page.
+    # Suffixes of texts whose content is never treated as a table or a web page.
     "source": DocumentFormat(
         "source text",
         (
@@ -109,7 +109,7 @@ _BY_SUFFIX = {suffix: entry for entry in FORMATS.values() for suffix in entry.su
 
 
 def find_format(source: FileContent) -> DocumentFormat:
-    """Tell the format of a file by its content, or else by its suffix.
+    """Determine the format of a file by its content, or else by its suffix.
 
     Raises:
         ContextError: if it is encrypted, a damaged archive, or too large when unpacked.
@@ -168,18 +168,18 @@ def plain_text(source: FileContent) -> str | None:
         data.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    return decode(data, source.name)  # in the encoding that it declares
+    return decode(data, source.name)  # has to be decoded with its declared encoding
 
 
 def load_readers() -> None:
-    """Import the modules of all formats and their libraries, for a process that cannot import them later."""
+    """Import the modules and libraries of all formats, for a process that cannot import them later."""
     for module in [*(f"{_READERS}.{entry.reader.partition(':')[0]}" for entry in FORMATS.values()), *_LIBRARIES]:
-        with contextlib.suppress(ImportError):  # named when a document needs it
+        with contextlib.suppress(ImportError):  # reported when a document needs it
             import_module(module)
 
 
 def _tell_text(start: bytes) -> DocumentFormat:
-    """Tell the format of a text by its beginning."""
+    """Determine the format of a text by its beginning."""
     content = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if _PAGE.match(content):
         return FORMATS["html"]
@@ -196,7 +196,7 @@ def _tell_text(start: bytes) -> DocumentFormat:
 
 
 def _missing_package(error: BaseException | None) -> str | None:
-    """Return the package whose import failed on the way to an error."""
+    """Return the package whose failed import caused an error."""
     while error is not None:
         if isinstance(error, ImportError):
             return _PACKAGES.get(error.name or "", error.name)

@@ -1,4 +1,4 @@
-"""The content of a file to be read as text, with the limits that readers keep to."""
+"""The content of a file to be read as text, with the limits for readers."""
 
 from __future__ import annotations
 

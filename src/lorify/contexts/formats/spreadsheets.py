@@ -1,4 +1,4 @@
-"""Spreadsheets (xlsx, xls) as Markdown tables: one heading a sheet, a table for each block of rows."""
+"""Spreadsheets (xlsx, xls) as Markdown tables: one heading per sheet, one table per block of rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CURRENCY = re.compile(r"[$€£¥]")
 
 
 def read_xlsx(source: FileContent) -> str:
-    """Read an Excel workbook: the values that it shows, or the formula of a cell that was never computed."""
+    """Read an Excel workbook: the displayed values, or the formula if a cell was never computed."""
     import openpyxl
 
     values = openpyxl.load_workbook(io.BytesIO(source.data), read_only=True, data_only=True)
@@ -91,7 +91,7 @@ def _show_number(value: float, number_format: str) -> str:
 def _xlsx_rows(sheet: Any, formulas: Any) -> Iterator[list[str]]:
     """Yield the cells of each row as text."""
     for each in (sheet, formulas):
-        each.reset_dimensions()  # some programs write wrong ones
+        each.reset_dimensions()  # some programs write wrong dimensions
     for row, formula_row in itertools.zip_longest(
         sheet.iter_rows(), formulas.iter_rows(values_only=True), fillvalue=()
     ):

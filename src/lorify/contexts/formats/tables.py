@@ -1,4 +1,4 @@
-"""Rows of cells as Markdown tables, and separated values (CSV, TSV and the like) with any separator."""
+"""Write rows of cells as Markdown tables, and read separated values (CSV, TSV etc.) with any separator."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lorify.contexts.formats.source import FileContent
 
 SEPARATORS = ",;\t|"
 _RARE_SEPARATORS = "^~:\x01\x1f"
-"""Separators that only files which are named as tables have."""
+"""Separators that are only expected in files with the suffix of a table."""
 _SAMPLE_ROWS = 200
 _MAX_CELL_CHARS = 40
 
 
 def read_separated(source: FileContent) -> str:
-    """Read separated values as a Markdown table; lines before its heading stay lines."""
+    """Read separated values as a Markdown table; lines before the heading stay plain lines."""
     text = decode(source.data, source.name)
     separator, text = _declared_separator(text)
     return markdown_tables(
@@ -45,7 +45,7 @@ def markdown_tables(rows: Sequence[Sequence[str]]) -> str:
 
 
 def find_separator(text: str, candidates: str = SEPARATORS) -> str | None:
-    """Return the separator of a text of separated values: that which gives most rows the same number of cells.
+    """Return the separator of separated values: the one that gives most rows the same number of cells.
 
     Args:
         text: the separated values.
@@ -62,7 +62,7 @@ def find_separator(text: str, candidates: str = SEPARATORS) -> str | None:
 def looks_like_table(text: str) -> bool:
     """Return whether a text is comma-, tab- or otherwise separated values, judged by its content alone.
 
-    It is if there are at least three rows with the same number of short cells.
+    At least three rows must have the same number of short cells.
     """
     separator = find_separator(text)
     if separator is None:
@@ -71,7 +71,7 @@ def looks_like_table(text: str) -> bool:
     if len(rows) < 3 or _score(rows)[0] < 1.0:
         return False
     cells = [cell for row in rows for cell in row]
-    # Prose has a space after a comma, and a table cell never begins with one.
+    # Prose has a space after a comma; a table cell never begins with one.
     spaced = sum(cell.startswith(" ") for cell in cells)
     long = sum(len(cell) > _MAX_CELL_CHARS for cell in cells)
     looks_like_markdown = separator == "|" and any(not row[0].strip() and not row[-1].strip() for row in rows)
@@ -93,7 +93,7 @@ def _parse(text: str, separator: str) -> list[list[str]]:
     content = text.lstrip("\ufeff")
     try:
         return list(csv.reader(io.StringIO(content, newline=""), delimiter=separator))
-    except csv.Error:  # a quote that is never closed makes one cell of all that follows
+    except csv.Error:  # an unclosed quote turns the whole rest into one cell
         return list(csv.reader(io.StringIO(content, newline=""), delimiter=separator, quoting=csv.QUOTE_NONE))
 
 
@@ -111,12 +111,12 @@ def _sample(text: str, separator: str) -> list[list[str]]:
 
 
 def _score(rows: list[list[str]]) -> tuple[float, int]:
-    """Return the share of rows with the most common number of cells, and that number; zeros if it is one."""
+    """Return the share of rows with the most common number of cells, and that number; zeros if the number is one."""
     counts = Counter(len(row) for row in rows if any(cell.strip() for cell in row))
     if not counts:
         return 0, 0
     usual, num_rows = max(counts.items(), key=lambda item: (item[1], item[0]))
-    if usual == 1 and len(counts) > 1:  # lines before the table may be more than its rows
+    if usual == 1 and len(counts) > 1:  # there may be more lines before the table than rows in it
         rest = Counter({width: count for width, count in counts.items() if width > 1})
         usual, num_rows = rest.most_common(1)[0]
         return (num_rows / sum(rest.values()) / 2, usual) if num_rows > 1 else (0, 0)

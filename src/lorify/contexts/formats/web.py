@@ -25,7 +25,7 @@ def html_to_markdown(html: str) -> str:
 
 
 def _with_plain_cells(html: str) -> str:
-    """Write tables inside cells as text, and escape what separates cells in Markdown."""
+    """Write tables inside cells as text, and escape Markdown's cell separator."""
     if "<table" not in html.lower():
         return html
     from bs4 import BeautifulSoup
@@ -62,7 +62,7 @@ def convert(source: FileContent, converter: str, suffix: str) -> str:
     Args:
         source: the file.
         converter: name of the converter's class.
-        suffix: suffix of the format, in place of that of the file name.
+        suffix: suffix of the format, in place of the file name's.
     """
     markitdown = _markitdown()
     info = markitdown.StreamInfo(extension=suffix, filename=source.name)

@@ -1,6 +1,6 @@
-"""Word documents: the text through markitdown, then headers, footers and comments, which it leaves out.
+"""Word documents: the text through markitdown, then headers, footers and comments, which markitdown omits.
 
-Tracked changes are read as if they had been accepted.
+Tracked changes are read as accepted.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def _to_html(data: bytes) -> str:
 
 
 def _tidy(markdown: str) -> str:
-    """Make the first row of a table its heading, and reduce references to footnotes and comments to their numbers."""
+    """Use the first row of a table as its heading, and reduce references to footnotes and comments to their numbers."""
     with_headings = _NO_HEADING.sub(r"\2\n\1", markdown)
     return _REFERENCE.sub(r"\1", _BACK_REFERENCE.sub("", with_headings))
 
 
 def _parts_beside_text(data: bytes) -> dict[str, list[str]]:
-    """Return the different texts of headers, footers and comments."""
+    """Return the distinct texts of headers, footers and comments."""
     from defusedxml.ElementTree import fromstring
 
     found: dict[str, dict[str, None]] = {"header": {}, "footer": {}, "comments": {}}
@@ -71,7 +71,7 @@ def _comments(root: Element) -> Iterator[str]:
 
 
 def _text(root: Element) -> str:
-    """Return the text of a part, one line a paragraph."""
+    """Return the text of a part, one line per paragraph."""
     paragraphs = ("".join(_runs(paragraph)).strip() for paragraph in root.iter(f"{_W}p"))
     return "\n".join(filter(None, paragraphs))
 
@@ -82,5 +82,5 @@ def _runs(element: Element) -> Iterator[str]:
             yield child.text or ""
         elif child.tag in _SPACES:
             yield _SPACES[child.tag]
-        elif child.tag not in _REMOVED and child.tag != f"{_W}p":  # paragraphs of a text box are read on their own
+        elif child.tag not in _REMOVED and child.tag != f"{_W}p":  # paragraphs of a text box are read separately
             yield from _runs(child)

@@ -1,1 +1,1 @@
-"""Tables and JSON in words, so that the memory finds each value with its names."""
+"""Write tables and JSON as text, so that the memory finds each value with its names."""

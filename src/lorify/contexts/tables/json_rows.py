@@ -1,4 +1,4 @@
-"""JSON in words: each object as a row with the names that lead to it, which stand far from its values otherwise."""
+"""Write JSON as text: each object becomes a row with the names leading to it, which would otherwise be far away."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 from lorify.contexts.tables.markdown_rows import rows_in_words
 
 MIN_CHARACTERS = 24
-"""Shorter JSON, such as `{}` or `[1]` in a text, stays as it is."""
+"""Shorter JSON, such as `{}` or `[1]` in a text, stays unchanged."""
 MAX_CHARACTERS = 1_000_000
 """Longer texts are not searched for JSON."""
 MAX_FAILURES = 50
-"""After this many brackets that do not begin JSON, the rest of a text is not searched."""
+"""After this many brackets that do not start JSON, the rest of a text is not searched."""
 FIELDS_PER_ROW = 8
 _START = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
 _DECODER = json.JSONDecoder()
 
 
 def settings_in_words(text: str) -> str:
-    """Write objects of JSON as `name of the object: key: value; key: value.`; everything else stays as it is.
+    """Write JSON objects as `name of the object: key: value; key: value.`; everything else stays unchanged.
 
-    JSON is found where a line begins with a bracket.
+    JSON is found where a line starts with a bracket.
 
     Example:
         >>> settings_in_words('{"server": {"port": 8080, "host": "alpha"}}')
@@ -48,12 +48,12 @@ def settings_in_words(text: str) -> str:
 
 
 def read_in_words(text: str) -> str:
-    """Write JSON and Markdown tables of a text in words, as documents are internalized."""
+    """Write the JSON and Markdown tables in a text as plain text, the form in which documents are internalized."""
     return rows_in_words(settings_in_words(text))
 
 
 def _decode(text: str, start: int) -> tuple[Any, int] | None:
-    """The JSON at a position and where it ends; None if there is none with objects in it."""
+    """Return the JSON at a position and its end; None if there is no JSON that contains objects."""
     try:
         value, stop = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
@@ -63,7 +63,7 @@ def _decode(text: str, start: int) -> tuple[Any, int] | None:
 
 
 def _rows(value: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """Yield a row for each object, its own values first, then the objects in it."""
+    """Yield a row for each object: its own values first, then its nested objects."""
     if isinstance(value, list):
         for item in value:
             yield from _rows(item, path)
@@ -77,7 +77,7 @@ def _rows(value: Any, path: tuple[str, ...]) -> Iterator[str]:
 
 
 def _plain(value: Any) -> str | None:
-    """A value in words; None for objects and for lists with objects or lists in them."""
+    """Return a value as text; None for objects, and for lists that contain objects or lists."""
     if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict | list) for item in value)):
         return None
     if isinstance(value, list):

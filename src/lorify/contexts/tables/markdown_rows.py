@@ -1,4 +1,4 @@
-"""Tables of Markdown in words: each row with the names of its columns, which the memory cannot look up elsewhere."""
+"""Write Markdown tables as text: each row repeats its column names, since the memory reads rows alone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ _CELL_END = re.compile(r"(?<!\\)\|")
 
 
 def rows_in_words(text: str) -> str:
-    """Write the rows of Markdown tables as `column: cell; column: cell.`; everything else stays as it is.
+    """Write the rows of Markdown tables as `column: cell; column: cell.`; everything else stays unchanged.
 
-    A table is a line of column names, a line of dashes with as many columns, and rows. Empty cells are left out.
+    A table is a line of column names, a line of dashes with the same number of columns, and rows. Empty cells are
+    left out.
 
     Example:
         >>> rows_in_words("| size | price |\\n|---|---|\\n| small | 3 euros |")

@@ -1,1 +1,1 @@
-"""Texts before they are internalized: chunks, words, wrapped lines, their language, and notes about them."""
+"""Texts before they are internalized: chunks, words, wrapped lines, language, and warnings."""

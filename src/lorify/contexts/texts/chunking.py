@@ -1,4 +1,4 @@
-"""Splitting a document into chunks of tokens, at paragraph or sentence boundaries where possible.
+"""Split a document into chunks of tokens, at paragraph or sentence boundaries where possible.
 
 Chunks are built from left to right without looking back, so a text that repeats a block gives repeated chunks.
 """
@@ -14,14 +14,14 @@ from lorify.base.chat.control_tokens import encode_plain_batch
 
 PIECES_AT_ONCE = 256
 
-# A sentence ends at . ! ? or a similar mark and closing quotes, before whitespace; a paragraph, list item or table row
-# ends at a line break. Whitespace belongs to the sentence that follows it.
+# A sentence ends at . ! ? or a similar mark plus closing quotes, before whitespace; a paragraph, list item or table row
+# ends at a line break. Whitespace belongs to the next sentence.
 _BOUNDARY = re.compile(r"(?<=[.!?…])[\"'”’)\]]*(?=\s)|(?<=[。！？])|(?=\n)")
 # Sentences do not end after titles, initials, Latin abbreviations, or abbreviations before a number.
 _NO_END = re.compile(
     r"(?:\b(?:[A-Z]|Dr|Mr|Mrs|Ms|Prof|St|Sr|Jr|No|Nos|Fig|Figs|Eq|vs|etc|approx|ca|cf|e\.g|i\.e|al|vol|pp?)\.)$"
 )
-# Nor after these before a word in lower case or a number: `Max. head: 4 m`. Elsewhere they may end a sentence.
+# Nor after these, if a lower-case word or a number follows: `Max. head: 4 m`. Elsewhere they may end a sentence.
 _ABBREVIATION = re.compile(
     r"\b(?:max|min|incl|excl|avg|est|tel|ext|temp|diam|dept|ref|qty|art|pos|nr|op|opt|spec|std|tot|wt|vol)\.$",
     re.IGNORECASE,
@@ -62,12 +62,12 @@ def split_into_sentences(text: str) -> Iterator[str]:
     """Split a text into sentences, headings and lines.
 
     Yields:
-        Pieces in order, each with the whitespace before it. Joined, they give the text up to whitespace at its end.
+        Pieces in order, each with the whitespace before it. Joined, they give the text without trailing whitespace.
     """
     start = blank_end = 0  # text[start:blank_end] is blank
     for match in _BOUNDARY.finditer(text):
         end = match.end()
-        # Not more than the end of a piece is searched: where sentences do not end, pieces grow.
+        # Only the end of a piece is searched, since pieces grow long where no sentence ends.
         if _NOT_BLANK.search(text, blank_end, end) is None:
             blank_end = end
         elif not _is_abbreviation(text, max(start, end - _LONGEST_NO_END), end):
@@ -78,7 +78,7 @@ def split_into_sentences(text: str) -> Iterator[str]:
 
 
 def _is_abbreviation(text: str, begin: int, end: int) -> bool:
-    """Whether the word before a mark is abbreviated, so that its sentence goes on."""
+    """Whether the word before a mark is an abbreviation, so that the sentence continues."""
     if _NO_END.search(text, begin, end) is not None:
         return True
     return _CONTINUES.match(text, end) is not None and _ABBREVIATION.search(text, begin, end) is not None

@@ -1,4 +1,4 @@
-"""Whether a document is in a language that the shipped hypernetworks cannot do, guessed from its commonest words."""
+"""Guess from common words whether a document is in a language that the shipped hypernetworks do not support."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MIN_WORDS = 20
 """Shorter texts are not judged."""
 SAMPLE_CHARACTERS = 20_000
 LATIN_SHARE = 0.5
-"""Smallest share of Latin letters in a text of the Latin script."""
+"""Smallest fraction of Latin letters in a text in Latin script."""
 
 FUNCTION_WORDS = {
     ENGLISH: "the of and to is that for with was as are be by from have has which not this will or may at an it on",
@@ -30,11 +30,11 @@ def guess_other_language(text: str) -> str | None:
     """Name the language of a text if it is not English, or its script if it is not Latin.
 
     Args:
-        text: the text; its beginning is read.
+        text: the text; only its beginning is read.
 
     Returns:
         A language, such as `German`, or a script, such as `a script other than Latin`; None if the text may be English,
-        is too short to tell, or holds hardly any words, as tables and code do.
+        is too short to tell, or has hardly any words, like tables and code.
     """
     words = _WORD.findall(text[:SAMPLE_CHARACTERS].lower())
     if len(words) < MIN_WORDS:

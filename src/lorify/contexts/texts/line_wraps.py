@@ -1,7 +1,7 @@
-"""Joining the lines of hard-wrapped paragraphs.
+"""Join the lines of hard-wrapped paragraphs.
 
-Text files and PDFs contain line breaks in the middle of sentences and names, where a line was full. Replacing them by
-spaces matters because a word after a line break has other tokens than the same word after a space.
+Text files and PDFs contain line breaks in the middle of sentences and names, where a line was full. Replacing them with
+spaces matters because a word has different tokens after a line break than after a space.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ def join_wrapped_lines(text: str) -> str:
 
 
 def _starts_alone(line: str, before: Sequence[str]) -> bool:
-    """Return whether a line does not seem to continue the lines before it."""
+    """Return whether a line does not seem to continue the previous lines."""
     if _OWN_START.match(line):
         return True
-    # The line is indented like code and does not belong to a list item, whose lines may be indented.
+    # Indented like code, and not part of a list item, whose lines may be indented.
     return line.startswith(("    ", "\t")) and not _OWN_START.match(before[0])
 
 
@@ -70,7 +70,7 @@ def _is_wrapped(block: Sequence[str]) -> bool:
 
 
 def _joined(block: Sequence[str], words: Callable[[], frozenset[str]]) -> str:
-    # Only the last word is searched for a hyphen: a search of all that is joined takes quadratic time.
+    # Only the last word is searched for a hyphen: searching all of the joined text takes quadratic time.
     parts, last = [block[0]], _last_word(block[0])
     for line in block[1:]:
         following = line.lstrip()
@@ -88,5 +88,5 @@ def _joined(block: Sequence[str], words: Callable[[], frozenset[str]]) -> str:
 
 
 def _last_word(line: str) -> str:
-    """Return what follows the last space of a line."""
+    """Return the text after the last space of a line."""
     return line[max(line.rfind(" "), line.rfind("\t")) + 1 :]

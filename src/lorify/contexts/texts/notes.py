@@ -1,4 +1,4 @@
-"""What makes the questions about a document hard to answer, told before it is internalized."""
+"""Warnings about documents that are hard to answer questions about, given before they are internalized."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import zlib
 from lorify.contexts.texts.language import SAMPLE_CHARACTERS, guess_other_language
 
 MIN_CHARACTERS = 2000
-"""Shorter texts are not judged by how well they compress."""
+"""Shorter texts are not judged by their compression ratio."""
 RANDOM_RATIO, REPEATED_RATIO = 0.58, 0.03
-"""A text is random characters if it compresses to at least the first share, a repetition if to at most the second.
+"""A text is random if its compression ratio is at least the first number, repetitive if it is at most the second.
 
 English prose has 0.4 to 0.55, tables of numbers 0.2 to 0.45, random lower-case letters 0.62."""
 
 
 def document_notes(name: str, text: str, num_tokens: int, *, max_focused_tokens: int | None) -> list[str]:
-    """Say what is doubtful about a document, for a hypernetwork that was trained on English documents.
+    """Warn about problems of a document, for a hypernetwork that was trained on English documents.
 
     Args:
         name: name of the document.
@@ -24,7 +24,7 @@ def document_notes(name: str, text: str, num_tokens: int, *, max_focused_tokens:
         max_focused_tokens: longest document whose tokens are kept for focusing; None if there is no such limit.
 
     Returns:
-        Notes of one sentence each, without a full stop; none if nothing is doubtful.
+        Warnings of one sentence each, without a full stop; empty if there are none.
     """
     notes: list[str] = []
     language = guess_other_language(text)

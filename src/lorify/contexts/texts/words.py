@@ -1,6 +1,6 @@
 """Words of texts: stems and their hashes.
 
-Words are compared by their stems, from Porter's English stemmer, which leaves most words of other languages unchanged.
+Words are compared by their stems from Porter's English stemmer, which leaves most words of other languages unchanged.
 Only hashes of stems are stored.
 """
 
@@ -28,7 +28,7 @@ def find_words(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
 
 def stem_words(words: Sequence[str]) -> list[str]:
     """Reduce each word to its lower-case English stem (Snowball), in order: `Approves` becomes `approv`."""
-    stemmer = snowballstemmer.stemmer("english")  # it keeps state, so threads cannot share one
+    stemmer = snowballstemmer.stemmer("english")  # the stemmer keeps state, so threads cannot share one
     return stemmer.stemWords([word.casefold() for word in words])
 
 
@@ -43,5 +43,5 @@ def hash_stem(stem: str) -> int:
 
 
 def hash_words(text: str) -> Tensor:
-    """Hash the stems of a text, and its acronyms that are spelled like common words: sorted `[words]`, int64."""
+    """Hash a text's stems, and its acronyms that are spelled like common words: sorted `[words]`, int64."""
     return torch.tensor(sorted(map(hash_stem, word_stems(text) | find_acronyms(text))), dtype=torch.int64)

@@ -15,22 +15,22 @@ from lorify.errors import EvaluationError
 NUM_CHOICES = 4
 ANSWER_MARK = "# <the answer>"
 DEFINITIONS_MARK = "# <the definitions in the answer>"
-"""Lines of test programs in whose place the answer comes, or what it defines."""
+"""Lines of test programs that are replaced by the answer, or by what it defines."""
 _LETTERS = "ABCD"
 
 
 @dataclass(frozen=True)
 class BenchmarkItem:
-    """An item; the fields are those that prompts name.
+    """An item of a benchmark; prompts refer to its fields by name.
 
     Attributes:
         question: the question, passage to continue, or beginning of a program.
-        answer: the label of the right choice, the truth, the solution, or the program.
+        answer: the label of the right choice, the truth value, the solution, or the program.
         labels: labels of the choices.
         choices: texts of the choices.
         passage: text that the question is about.
-        assertions: tests of a program, one a line.
-        tests: program that tests an answer, with one of the marks; it raises an error if the answer is wrong.
+        assertions: tests of a program, one per line.
+        tests: program that tests an answer, containing one of the marks; it raises an error if the answer is wrong.
     """
 
     question: str
@@ -42,7 +42,7 @@ class BenchmarkItem:
     tests: str = ""
 
     def fill(self, template: str) -> str:
-        """Write a prompt."""
+        """Fill in the fields of a prompt."""
         return template.format(
             question=self.question,
             passage=self.passage,
@@ -60,10 +60,10 @@ def read_items(
 
     Args:
         name: name of the benchmark.
-        folder: folder of local copies: `NAME.jsonl` with published rows, or `NAME.json` with the form of a task; None:
+        folder: folder of local copies: `NAME.jsonl` with published rows, or `NAME.json` in the form of a task; None:
             the hub.
         source: data set, configuration and split on the hub.
-        limit: number of items, the first ones; None: all.
+        limit: read only the first `limit` items; None: all.
 
     Raises:
         EvaluationError: if the items cannot be read, there are none, or one lacks a field.
@@ -106,7 +106,7 @@ def _read_rows(name: str, folder: Path | None, source: tuple[str, str | None, st
 
 
 def _from_choices(row: Row) -> BenchmarkItem:
-    """ARC and OpenBookQA; fewer than four choices are filled up with `N/A`, as published, and a fifth is not shown."""
+    """Convert ARC and OpenBookQA; as published, choices are padded to four with `N/A`, and a fifth is not shown."""
     texts, labels = list(row["choices"]["text"]), [str(label) for label in row["choices"]["label"]]
     for position in range(len(texts), NUM_CHOICES):
         texts.append("N/A")
@@ -160,4 +160,4 @@ CONVERTERS: Mapping[str, Callable[[Row], BenchmarkItem]] = {
     "humaneval": _from_humaneval,
     "mbpp": _from_mbpp,
 }
-"""How the published rows of a benchmark become items; the others have `choices` and `answerKey`."""
+"""Functions that convert a benchmark's published rows to items; other benchmarks have `choices` and `answerKey`."""

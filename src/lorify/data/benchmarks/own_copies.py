@@ -1,4 +1,4 @@
-"""lorify's own copies of benchmarks, `NAME.json` in the form of a task, as rows in the form that is published."""
+"""Convert lorify's own copies of benchmarks (`NAME.json` in the form of a task) to rows in the published form."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def convert_own_copy(name: str, path: Path) -> Iterator[Row]:
 
 
 def _question(instance: Mapping[str, Any]) -> str:
-    """The question without the choices, which the input lists as `A. ...`."""
+    """Return the question without the choices, which the input lists as `A. ...`."""
     return instance["input"].split(f"\nA. {instance['choices'][0]}")[0]
 
 

@@ -1,7 +1,7 @@
-"""What Text-to-LoRA asks about each benchmark: prompts, prefixes of answers, three examples, three descriptions.
+"""How Text-to-LoRA evaluates each benchmark: prompts, prefixes of answers, three examples, three descriptions.
 
 Source: github.com/SakanaAI/text-to-lora, `vllm_eval.py`, `utils/eval_prompts.py`, `tasks/*/metadata.yaml` and
-`configs/hyper_lora_decontam_lol_tasks.yaml`. On GSM8K neither examples nor a description are shown there.
+`configs/hyper_lora_decontam_lol_tasks.yaml`. On GSM8K it shows neither examples nor a description.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from lorify.data.tasks.schema import Metric
 
 EXAMPLES_ANSWER_PREFIX = "Answer:"
-"""Where examples are shown, answers begin so, except those that have a prefix of their own."""
+"""Beginning of answers after examples, unless the benchmark has its own prefix."""
 
 
 class PublishedBenchmark(BaseModel):
-    """A benchmark as Text-to-LoRA uses it; the prompts have the fields of `BenchmarkItem`."""
+    """A benchmark as Text-to-LoRA uses it; prompts contain fields of `BenchmarkItem`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,5 +64,5 @@ def published_benchmarks() -> dict[str, PublishedBenchmark]:
 
 
 def random_descriptions() -> tuple[str, ...]:
-    """Return the three texts that Text-to-LoRA generates adapters from to see what a random description does."""
+    """Return the three texts with which Text-to-LoRA measures the effect of a random description."""
     return _table().random_descriptions

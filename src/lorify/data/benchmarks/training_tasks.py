@@ -1,4 +1,4 @@
-"""Benchmarks as tasks to train on: a LoRA for each is the upper bound of Text-to-LoRA, and what it reconstructs."""
+"""Benchmarks as training tasks: a LoRA for each is Text-to-LoRA's upper bound and the target it reconstructs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def benchmark_task(
 
     Args:
         name: name of the benchmark.
-        benchmark: what is published about it; it has a training source.
-        descriptions: the authors' descriptions; None: those of the evaluation.
+        benchmark: its published settings, which must have a training source.
+        descriptions: the authors' descriptions; None: the evaluation's descriptions.
         folder: folder of local copies of the training items; None: the hub.
 
     Raises:

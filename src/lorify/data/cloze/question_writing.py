@@ -1,7 +1,7 @@
 """Question writing as a task: given a sentence and an answer in it, write the question.
 
-The prompt shows the beginning of the document, the sentence before and the sentence itself, so that a reader knows what
-the sentence is about:
+The prompt shows the beginning of the document, the previous sentence and the sentence itself, so that a reader knows
+what the sentence is about:
 
     The Velmora Harbour Museum opened in 1893. It is on Pier 4.
 
@@ -25,7 +25,7 @@ MAX_BEGINNING_WORDS = 16
 MAX_BEFORE_WORDS = 20
 DEFINITION = "Write a question about the text that has the given answer."
 NUM_PARTS = 4
-"""Number of tasks into which passages and generated documents are divided, so that a batch can have several."""
+"""Number of tasks that passages and generated documents are divided into, so that a batch can contain several."""
 DOCUMENTS_PER_PART = 400
 _WORD = re.compile(r"\w{4,}")
 _QUESTION = re.compile(r"(?!Question\b)[A-Z][^:\n]*\?")
@@ -49,7 +49,7 @@ def question_writing_prompt(sentences: Sequence[str], index: int, answer: str) -
 def select_unambiguous(statements: Sequence[ClozeStatement]) -> list[ClozeStatement]:
     """Select written questions to learn from, in order and without duplicates.
 
-    Texts that are not questions are dropped, and so are questions that contain their answer or were written for two
+    Texts that are not questions are dropped, as are questions that contain their answer or were written for two
     different answers.
     """
     answers: dict[str, set[str]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 WRAPPED_CHARS = 60
-"""A line of at least this length was probably broken by its width, so that the next line continues it."""
+"""A line of at least this length was probably wrapped, so the next line continues it."""
 
 _MARKER = re.compile(r"^\s*(?:[*•#>-]+|\d+[.)])\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b(?:Mr|Dr|St)\.)(?<!\b(?:Mrs)\.)(?<!\b(?:Prof)\.)\s+(?=[\"“(]?[A-Z0-9])")
@@ -18,7 +18,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def _unwrap(text: str) -> list[str]:
-    """Paragraphs and list items as one line each, without list markers."""
+    """Return paragraphs and list items as one line each, without list markers."""
     lines: list[str] = []
     continues = False
     for line in text.splitlines():

@@ -1,10 +1,10 @@
-"""Build questions from a document's sentences by rule: part of a sentence is replaced by `what`. No model is needed.
+"""Build questions from a document's sentences by replacing a part with `what`. No model is needed.
 
     Tuuli Pettersen works for Kapoor Partners.  ->  Tuuli Pettersen works for what?  ->  Kapoor Partners
     The tower is 48 metres high.                ->  The tower is what high?          ->  48 metres
 
 The answer is the last quantity, date or name after the subject, or else the end of the sentence. Sentences that begin
-with a pronoun are skipped, because they cannot be answered without the sentence before.
+with a pronoun are skipped, because they cannot be answered without the previous sentence.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MIN_WORDS, MAX_WORDS = 4, 40
 MAX_ANSWER_WORDS = 6
 MAX_SAMPLED_STATEMENTS = 48
 MAX_ANSWER_TOKENS = 32
-"""Longest answer of a model to such a question, in tokens; it leaves room for an answer within a sentence."""
+"""Longest answer of a model to such a question, in tokens; enough for a sentence that contains the answer."""
 
 _PRONOUN = re.compile(r"(?:he|she|it|they|we|i|you|this|that|these|those|his|her|its|their|there|here)\b", re.I)
 _MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
@@ -73,7 +73,7 @@ def find_cloze_statements(text: str) -> list[ClozeStatement]:
 def find_cloze_candidates(text: str) -> list[ClozeStatement]:
     """Build a question for every date, quantity and name in a text's sentences, in order and without duplicates.
 
-    Sentences that begin with a pronoun are included: these questions are for readers who know the sentence before.
+    Sentences that begin with a pronoun are included: these questions are for readers who know the previous sentence.
     """
     found: dict[str, ClozeStatement] = {}
     for sentence, body in _declarative_sentences(text):
@@ -98,7 +98,7 @@ def sample_cloze_statements(
 
 
 def _declarative_sentences(text: str) -> Iterator[tuple[str, str]]:
-    """Sentences of suitable length that are not questions, each also without its final punctuation."""
+    """Return sentences of suitable length that are not questions, each with a copy without its final punctuation."""
     for sentence in split_sentences(text):
         body = sentence.rstrip(".!?;: ")
         if body and not sentence.endswith("?") and MIN_WORDS <= len(sentence.split()) <= MAX_WORDS:
@@ -112,7 +112,7 @@ def _add(found: dict[str, ClozeStatement], sentence: str, body: str, span: Span)
 
 
 def _find_answer(body: str) -> Span | None:
-    """The last date, quantity or name after the first two words, or else what follows the last preposition or verb."""
+    """Find the last date, quantity or name after two words, or else the text after the last preposition or verb."""
     subject_chars = len(" ".join(body.split()[:2]))
     spans = _find_entities(body, subject_chars) or _find_ending(body, subject_chars)
     return spans[-1] if spans else None

@@ -30,7 +30,7 @@ def contradict(example: Example, rng: random.Random) -> Example:
         for answer in dict.fromkeys(question.answers[0] for question in example.questions)
         if answer.lower() not in YES_OR_NO
     }
-    # In one pass and the longest first, so that neither a new value nor a part of an answer is replaced.
+    # In one pass, longest first, so that neither new values nor parts of answers are replaced.
     longest_first = sorted(map(re.escape, replacements), key=len, reverse=True)
     pattern = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")
     documents = tuple(pattern.sub(lambda match: replacements[match.group()], text) for text in example.documents)
@@ -50,7 +50,7 @@ def _has_digit(text: str) -> bool:
 
 
 def _change_digits(text: str, rng: random.Random) -> str:
-    """Replace every digit by another one; zeros are never introduced, so no number gets a leading zero."""
+    """Replace every digit by another one, never by zero, so that no number gets a leading zero."""
 
     def change(match: re.Match[str]) -> str:
         return rng.choice([digit for digit in "123456789" if digit != match.group()])
@@ -59,7 +59,7 @@ def _change_digits(text: str, rng: random.Random) -> str:
 
 
 def _draw_other_answer(text: str, rng: random.Random) -> str:
-    """Draw another answer without digits, with as many words if there is one among the candidates."""
+    """Draw another answer without digits, if possible with the same number of words."""
     candidates = [
         question.answers[0]
         for _ in range(4)

@@ -14,9 +14,9 @@ class Reference:
     """The forms of a name, noun or pronoun that refers to an entity.
 
     Attributes:
-        s: as subject.
-        o: as object.
-        p: as possessive.
+        s: subject form.
+        o: object form.
+        p: possessive form.
     """
 
     s: str
@@ -62,8 +62,8 @@ class Fact:
         value: the value; the answer to the questions.
         value_type: name of the value generator, or `yesno`.
         statements: sentences with slots for the entity and the value.
-        questions: complete questions for the value.
-        inverse_questions: complete questions for the entity.
+        questions: complete questions asking for the value.
+        inverse_questions: complete questions asking for the entity.
     """
 
     relation: str
@@ -104,7 +104,7 @@ def fill_phrase(template: str, reference: Reference, value: str = "") -> str:
     Args:
         template: phrase with the slots {s}, {o}, {p} (subject, object, possessive), {v} and {a} (value, value with its
             article).
-        reference: how the entity is referred to.
+        reference: how to refer to the entity.
         value: the value of the fact.
     """
     article = "an " if value[:1].lower() in _VOWELS else "a "

@@ -1,4 +1,4 @@
-"""Generated documents with questions as people ask them: yes or no, choices, lists, reasons, summaries and more."""
+"""Generated documents with everyday questions: yes or no, choices, lists, reasons, summaries and more."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHOICES = ("{question} {first} or {second}?", "{question} Is it {first} or {seco
 SENTENCES = ("{question} Answer in a sentence.", "{question} Please answer in a full sentence.")
 LISTS = ("{first} {second} Answer both.", "{first} And further: {second}")
 QUANTITIES = ("number", "decimal", "percent", "money", "degrees", "minutes", "few", "size")
-"""Types of values that are counts or have a unit."""
+"""Value types that are counts or have a unit."""
 SUMMARIES = ("What is the text about?", "Summarize the text in one sentence.", "Give me a one-sentence summary.")
 
 
@@ -37,7 +37,7 @@ class Draft:
     Attributes:
         names: draws names, and is the source of randomness.
         groups: the facts of the document.
-        reason: the question for the reason that it states, with the answer.
+        reason: the question that asks for a reason stated in the document, with its answer.
     """
 
     names: Names
@@ -45,7 +45,7 @@ class Draft:
     reason: Question
 
     def draw_fact(self, *, quantity: bool = False) -> tuple[Entity, Relation, Fact]:
-        """Draw a fact about an entity: no yes or no, and a quantity if that is asked for and there is one."""
+        """Draw a fact about an entity, but no yes-no fact; with `quantity`, draw a quantity if there is one."""
         found = [
             (group.entity, relation, fact)
             for group in self.groups
@@ -65,7 +65,7 @@ class Draft:
 
 
 def generate_everyday_example(rng: random.Random, *, split: Split = "train", num_questions: int = 6) -> Example:
-    """Generate a document with questions of different kinds, which their `kind` names (see `QUESTION_KINDS`).
+    """Generate a document with questions of different kinds; each question's `kind` is a key of `QUESTION_KINDS`.
 
     Args:
         rng: source of randomness; the same state gives the same example.
@@ -165,4 +165,4 @@ QUESTION_KINDS: dict[str, Callable[[Draft], Question]] = {
     "summary": _ask_summary,
     "absent": _ask_absent,
 }
-"""Draws a question of each kind."""
+"""Functions that draw a question, by kind."""

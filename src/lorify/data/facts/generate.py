@@ -22,7 +22,7 @@ QUESTION_FORMS = (
     "{question} Answer briefly.",
     "{unmarked}",
 )
-"""Forms in which users type a question: unchanged, in lower case, and also without its question mark."""
+"""Ways in which users type a question: unchanged, in lower case, or also without the question mark."""
 
 
 def generate_fact_example(
@@ -74,7 +74,7 @@ def build_question(rng: random.Random, fact: Fact, *, unique: bool) -> Question:
     Args:
         rng: source of randomness.
         fact: the fact.
-        unique: whether no other fact of its relation has the value; only then the question may be for the entity.
+        unique: whether no other fact of its relation has the value; only then may the question ask for the entity.
     """
     if unique and fact.inverse_questions and rng.random() < INVERSE_QUESTION_SHARE:
         return Question(_vary(rng, rng.choice(fact.inverse_questions)), (fact.subject,))
@@ -83,7 +83,7 @@ def build_question(rng: random.Random, fact: Fact, *, unique: bool) -> Question:
 
 
 def _vary(rng: random.Random, question: str) -> str:
-    """Leave most questions alone and bring the others into a form that users type."""
+    """Leave most questions unchanged, and write the others in a form that users type."""
     choice = rng.random()
     if choice < UNCHANGED_QUESTION_SHARE or not question.endswith("?"):
         return question

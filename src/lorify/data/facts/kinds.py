@@ -46,8 +46,8 @@ class Relation:
         label: heading in a list or table of properties.
         statements: sentences that state it; for `yesno`, that it is true.
         denials: for `yesno`, sentences that state that it is false.
-        questions: questions for the value.
-        inverse_questions: questions for the entity, given the value.
+        questions: questions asking for the value.
+        inverse_questions: questions asking for the entity, given the value.
     """
 
     name: str
@@ -69,7 +69,7 @@ class EntityKind:
         fillers: sentences about an entity that no question is about.
         relations: properties of an entity.
         article: what precedes the name in a sentence.
-        nouns: what an entity is called after its name has been mentioned.
+        nouns: nouns for an entity whose name has been mentioned.
         weight: how often the kind is drawn, relative to others.
     """
 
@@ -88,13 +88,13 @@ class Listing:
 
     Attributes:
         name: unique name.
-        owner: specification of the name of what the list belongs to.
+        owner: specification of the name of the list's owner.
         rows: specification of a row's name.
         value: specification of a row's value.
         openings: the sentence up to the first row, with `{o}` for the owner.
         first_row: the first row, with `{r}` for its name and `{v}` for its value.
         next_row: any other row.
-        questions: questions for a row's value, with `{o}` and `{r}`.
+        questions: questions asking for a row's value, with `{o}` and `{r}`.
     """
 
     name: str

@@ -33,7 +33,7 @@ def write_document(names: Names, groups: Sequence[FactGroup]) -> str:
     """Write a document that states all facts, in a random layout.
 
     Args:
-        names: draws names and values besides the facts, and is the source of randomness.
+        names: draws names and values that are not in the facts, and is the source of randomness.
         groups: the facts; each entity is in one group only.
     """
     entities = [group.entity for group in groups if group.entity]
@@ -46,7 +46,7 @@ def write_document(names: Names, groups: Sequence[FactGroup]) -> str:
 
 
 def _closing_remarks(names: Names, groups: Sequence[FactGroup], listings: Sequence[str], num_words: int) -> list[str]:
-    """The listings and fillers as one paragraph; no paragraph if there are none."""
+    """Write the listings and fillers as one paragraph; no paragraph if there are none."""
     remarks = [*listings, *(filler for filler, _ in draw_fillers(names, groups, num_words))]
     return [" ".join(remarks)] if remarks else []
 
@@ -93,7 +93,7 @@ def _lay_out_properties(names: Names, groups: Sequence[FactGroup]) -> str:
 
 
 def _lay_out_notes(names: Names, groups: Sequence[FactGroup]) -> str:
-    """All sentences in random order, every one with the full name."""
+    """Write all sentences in random order, each with the full name."""
     paragraphs = write_paragraphs(names, groups, full_names_only=True)
     sentences = [sentence for paragraph in paragraphs for sentence in paragraph]
     names.rng.shuffle(sentences)
@@ -139,7 +139,7 @@ def _lay_out_news(names: Names, groups: Sequence[FactGroup]) -> str:
 
 
 def _lay_out_comparison(names: Names, groups: Sequence[FactGroup]) -> str:
-    """Entities of one kind side by side, relation by relation."""
+    """Compare entities of one kind, relation by relation."""
     rng = names.rng
     sentences: list[str] = []
     for relation in dict.fromkeys(fact.relation for group in groups if group.entity for fact in group.facts):
@@ -157,12 +157,12 @@ def _lay_out_comparison(names: Names, groups: Sequence[FactGroup]) -> str:
 def _write_clause(rng: random.Random, group: FactGroup, fact: Fact) -> str:
     assert group.entity is not None
     template = rng.choice(fact.statements)
-    template = template[0].lower() + template[1:]  # names and values are slots still and keep their capitals
+    template = template[0].lower() + template[1:]  # names and values are still slots and keep their capitals
     return fill_phrase(template, group.entity.full, fact.value).removesuffix(".")
 
 
 def _lay_out_table(names: Names, groups: Sequence[FactGroup]) -> str:
-    """Entities of one kind as the rows of a table."""
+    """Write entities of one kind as the rows of a table."""
     labels = list(dict.fromkeys(fact.label for group in groups if group.entity for fact in group.facts))
     lines = ["| Name | " + " | ".join(labels) + " |", "|---" * (len(labels) + 1) + "|"]
     for group in groups:

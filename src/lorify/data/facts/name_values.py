@@ -73,7 +73,7 @@ def draw_university(names: Names) -> str:
 
 
 def draw_title(names: Names) -> str:
-    """Draw the title of a work with a stem that makes it unique: `The Copper Orchard of Kaldor`."""
+    """Draw the title of a work, made unique by a stem: `The Copper Orchard of Kaldor`."""
     form = names.rng.choice(TITLE_FORMS)
     return form.format(draw_word(names, "adjective"), draw_word(names, "noun"), names.stem())
 

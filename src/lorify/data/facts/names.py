@@ -15,12 +15,12 @@ Split = Literal["train", "heldout"]
 TOWN_ENDINGS = ("", "", "ford", "stad", "mouth", "burg", "haven", "field", "bridge", "vale", " Bay", " Falls")
 SURNAME_ENDINGS = ("", "", "", "ez", "sen", "ova", "ski", "man", "ini", "oglu")
 MAX_STEM_ATTEMPTS = 50
-"""After this many collisions the pool is nearly used up, and stems are joined in pairs."""
+"""After this many collisions the pool is considered used up, and stems are joined in pairs."""
 
 
 @dataclass(frozen=True)
 class NamePool:
-    """The parts from which the names of one split are built.
+    """The parts that the names of one split are built from.
 
     Attributes:
         feminine: first names of people called `she`.
@@ -112,7 +112,7 @@ class Names:
             if attempt > MAX_STEM_ATTEMPTS:
                 stem += "-" + self._draw_stem()
             name = stem + self.rng.choice(endings)
-            # The stem must be new as well: Kaldor and Kaldorford would be too much alike.
+            # The stem must be new as well: Kaldor and Kaldorford would be too similar.
             if stem not in self._used and name not in self._used:
                 self._used.add(stem)
                 return self._use(name)

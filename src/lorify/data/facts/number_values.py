@@ -13,7 +13,7 @@ MAX_VERSION = (12, 30, 20)
 
 
 def draw_by_digits(rng: random.Random, low: int, high: int) -> int:
-    """Draw an integer between the limits such that every number of digits is equally likely.
+    """Draw an integer between the limits so that every number of digits is equally likely.
 
     Args:
         rng: source of randomness.

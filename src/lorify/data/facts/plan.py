@@ -13,9 +13,9 @@ from lorify.data.text import capitalize_first
 
 LISTING_SHARE = 0.2
 MAX_RELATIONS = 9
-"""Most facts about one entity in a document that is mainly about that entity."""
+"""Maximum number of facts about an entity in a document that is mainly about it."""
 KEPT_SHARE = 0.85
-"""Share of the common relations that each of several similar entities has."""
+"""Fraction of the common relations that each of several similar entities has."""
 
 
 def plan_document(names: Names, num_facts: int) -> list[FactGroup]:
@@ -53,7 +53,7 @@ def count_facts(groups: Sequence[FactGroup]) -> int:
 
 
 def _draw_similar_entities(names: Names, kind: EntityKind, num_facts: int) -> list[FactGroup]:
-    """Several entities of one kind with mostly the same relations, so that a reader has to tell them apart."""
+    """Draw several entities of one kind with mostly the same relations, so that a reader has to tell them apart."""
     rng, groups = names.rng, list[FactGroup]()
     num_shared = -(-num_facts // rng.randint(2, 4))
     shared = rng.sample(kind.relations, min(num_shared, len(kind.relations)))
@@ -75,7 +75,7 @@ def draw_group(names: Names, kind: EntityKind, relations: Sequence[Relation]) ->
     """Draw a new entity with facts of these relations, in random order.
 
     Args:
-        names: source of randomness and of names not used yet.
+        names: source of randomness and of unused names.
         kind: kind of the entity.
         relations: one fact is drawn for each.
     """
@@ -102,7 +102,7 @@ def draw_fact(names: Names, entity: Entity, relation: Relation) -> Fact:
     else:
         value, statements = draw_value(names, relation.value), relation.statements
         if value[0].islower():
-            # A capital at the start of the sentence would make the value differ from the answer.
+            # Capitalized at the start of a sentence, the value would differ from the answer.
             statements = tuple(statement for statement in statements if not statement.startswith("{v}"))
     return Fact(
         relation=f"{entity.kind.name}.{relation.name}",

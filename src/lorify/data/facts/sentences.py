@@ -1,4 +1,4 @@
-"""Write the sentences of a fact document: those that state facts, and fillers between them."""
+"""Write the sentences of a fact document: statements of facts, with fillers between them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lorify.data.facts.values import draw_value
 from lorify.data.text import capitalize_first
 
 MIN_WORDS, MAX_GROWTH = 60, 1.5
-"""Fillers extend a document to at least this many words, and to at most this many times the length of its facts."""
+"""Fillers extend a document to at least this many words and at most this many times the length of its facts."""
 MAX_JOINED_CHARS = 70
-"""A sentence of at least this many characters is not joined with the next one."""
+"""Sentences with at least this many characters are not joined with the next one."""
 
 _SLOT = re.compile(r"<([^>]+)>")
 
@@ -26,20 +26,20 @@ def write_paragraphs(names: Names, groups: Sequence[FactGroup], *, full_names_on
     Args:
         names: draws the values in fillers, and is the source of randomness.
         groups: the facts.
-        full_names_only: refer to entities by their full names in every sentence.
+        full_names_only: use entities' full names in every sentence.
     """
     paragraphs = [_write_group(names, group, full_names_only=full_names_only) for group in groups]
     num_words = sum(len(sentence.split()) for paragraph in paragraphs for sentence in paragraph)
     for filler, index in draw_fillers(names, groups, num_words):
         entity, paragraph = groups[index].entity, paragraphs[index]
-        # The sentence after a filler, which may be about something else, must name the entity in full.
+        # The filler may be about something else, so the sentence after it must contain the full name.
         positions = [i for i in range(1, len(paragraph)) if entity and entity.name in paragraph[i]]
         paragraph.insert(names.rng.choice([*positions, len(paragraph)]), filler)
     return paragraphs
 
 
 def _write_group(names: Names, group: FactGroup, *, full_names_only: bool = False) -> list[str]:
-    """The sentences of a group; after its first mention the entity may be a pronoun, a short name or a noun."""
+    """Write the sentences of a group; after its first mention the entity may be a pronoun, a short name or a noun."""
     rng, entity = names.rng, group.entity
     if entity is None:
         return [group.listing]
@@ -86,7 +86,7 @@ def draw_fillers(names: Names, groups: Sequence[FactGroup], num_words: int) -> l
     Args:
         names: draws the values in fillers, and is the source of randomness.
         groups: the facts of the document.
-        num_words: number of words that the document has already.
+        num_words: number of words that the document already has.
     """
     rng, drawn = names.rng, list[tuple[str, int]]()
     target = max(MIN_WORDS, num_words * rng.uniform(1, MAX_GROWTH))

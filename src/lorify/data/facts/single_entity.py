@@ -1,4 +1,4 @@
-"""Documents about one entity that is named at the beginning only, as in articles; later it is `it` or `the museum`."""
+"""Documents about one entity that is only named at the beginning, as in articles; later it is `it` or `the museum`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from lorify.data.facts.values import draw_value
 from lorify.data.text import capitalize_first
 
 FILLER_SHARE = 0.25
-"""Share of the sentences that are followed by a filler."""
+"""Fraction of the sentences that are followed by a filler."""
 ASIDE_SHARE = 0.35
-"""Share of the documents that also state a few facts about another entity, which is always named."""
+"""Fraction of the documents that also state a few facts about another entity, which is always named."""
 SHORT_REFERENCE_SHARE = 0.5
-"""Share of the facts whose questions refer to the entity as the document does after its name."""
+"""Fraction of the facts whose questions use a short reference to the entity, as the document does after its name."""
 APPOSITION_SHARE = 0.3
-"""Share of the people named as values who get an occupation."""
+"""Fraction of the people named as values who get an occupation."""
 SOURCE = "portraits"
 
 
@@ -36,14 +36,14 @@ def generate_single_entity_example(
     num_questions: int = 6,
     num_unanswerable: int = 0,
 ) -> Example:
-    """Generate a document about one invented entity, with questions that name it or refer to it as the document does.
+    """Generate a document about one invented entity, with questions that name it or refer to it as the text does.
 
-    The facts are those of `lorify.data.facts.generate.generate_fact_example`, which names the subject near every fact.
+    Facts are drawn as in `lorify.data.facts.generate.generate_fact_example`, which names the subject near every fact.
 
     Args:
         rng: source of randomness; the same state gives the same example.
         split: `heldout` draws names from parts that `train` never uses.
-        num_facts: minimum and maximum number of facts about the entity, as far as its kind has so many relations.
+        num_facts: minimum and maximum number of facts about the entity, if its kind has enough relations.
         num_questions: maximum number of questions, each about another fact.
         num_unanswerable: maximum number of questions that the document does not answer.
 
@@ -74,7 +74,7 @@ def generate_single_entity_example(
 
 
 def _with_short_references(rng: random.Random, facts: Sequence[Fact], entity: Entity) -> list[Fact]:
-    """The facts, some of those about the entity with questions that refer to it as the document does after its name."""
+    """Return the facts; for some facts about the entity, the questions now refer to it briefly (`the museum`)."""
     return [
         _refer_briefly(rng, fact, entity)
         if fact.subject == entity.name and rng.random() < SHORT_REFERENCE_SHARE
@@ -84,9 +84,9 @@ def _with_short_references(rng: random.Random, facts: Sequence[Fact], entity: En
 
 
 def _write_sentences(names: Names, group: FactGroup, entity: Entity) -> list[str]:
-    """The sentences of a group, with fillers between them; only the first one names the entity."""
+    """Write the sentences of a group, with fillers between them; only the first one names the entity."""
     rng, shorts, sentences = names.rng, _short_references(entity), list[str]()
-    predicate = ""  # of the last sentence, as long as another sentence can be joined to it
+    predicate = ""  # the last sentence's, as long as another sentence can be joined to it
     for index, fact in enumerate(group.facts):
         template = rng.choice(fact.statements)
         reference = _draw_reference(rng, group, index, template)
@@ -135,7 +135,7 @@ def _write_filler(names: Names, entity: Entity, shorts: Sequence[Reference]) -> 
 
 
 def _add_apposition(names: Names, fact: Fact, reference: Reference, sentence: str) -> str:
-    """Sometimes add an occupation behind the name of a person."""
+    """Sometimes add an occupation after a person's name."""
     if fact.value_type != "person" or names.rng.random() > APPOSITION_SHARE:
         return sentence
     start, name, end = sentence.partition(fact.value)
@@ -151,7 +151,7 @@ def _write_aside(rng: random.Random, group: FactGroup) -> str:
 
 
 def _short_references(entity: Entity) -> Sequence[Reference]:
-    """References by a noun or surname; if the name ends in a noun, also by that noun: `the museum`."""
+    """Return references by a noun or surname; if the name ends with a noun, also by that noun: `the museum`."""
     if entity.kind.name == "person":
         return entity.shorts[:1]
     if not entity.kind.article:
@@ -164,7 +164,7 @@ def _short_references(entity: Entity) -> Sequence[Reference]:
 def _refer_briefly(rng: random.Random, fact: Fact, entity: Entity) -> Fact:
     """The fact with questions that refer to the entity as the document does after its name."""
     reference = rng.choice(_short_references(entity))
-    # The possessive goes first: that of a name ending in s is formed differently from that of a noun.
+    # Possessives are replaced first, since a name ending in s forms it differently from a noun.
     questions = tuple(
         capitalize_first(question.replace(entity.full.p, reference.p).replace(entity.full.o, reference.o))
         for question in fact.questions

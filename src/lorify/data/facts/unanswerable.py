@@ -1,4 +1,4 @@
-"""Facts that a generated document leaves out: what its questions can be confused with."""
+"""Facts that a generated document does not state, but that resemble the facts it states."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lorify.data.facts.plan import draw_fact, draw_group
 
 
 def draw_unstated_facts(names: Names, groups: Sequence[FactGroup], num_facts: int) -> list[Fact]:
-    """Draw facts that a document does not state, about what it does.
+    """Draw facts that a document does not state, but that resemble its own.
 
     Half of them are about its entities, with relations that it leaves out. The other half have relations that it
-    states, of entities that it does not mention.
+    states, but for entities that it does not mention.
 
     Args:
         names: draws names, and is the source of randomness; it knows the names in the document.
@@ -32,7 +32,7 @@ def draw_unstated_facts(names: Names, groups: Sequence[FactGroup], num_facts: in
 
 
 def _relations_of(groups: Sequence[FactGroup], *, stated: bool) -> list[tuple[Entity, Relation]]:
-    """The entities of a document with the relations that it states of them, or does not state."""
+    """Return the entities of a document with the relations that it states, or does not state, about them."""
     return [
         (group.entity, relation)
         for group in groups

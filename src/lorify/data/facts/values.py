@@ -1,4 +1,4 @@
-"""Values of facts, drawn by specification, and the other spellings of a value that count as correct.
+"""Values of facts, drawn by specification, and the spellings of a value that count as correct.
 
 A specification is the name of a generator and its arguments: `person`, `number 2 90 kg`, `word colour`.
 """
@@ -60,10 +60,10 @@ def draw_value(names: Names, specification: str) -> str:
 
 
 def accepted_answers(value: str, question: str) -> tuple[str, ...]:
-    """List the spellings of a value that count as correct answers, the value itself first.
+    """List the spellings of a value that count as correct answers, starting with the value itself.
 
-    They leave out a title, an article, thousands commas, or a unit that the question names, and exchange small numbers
-    in words and digits.
+    They omit a title, an article, thousands commas, or a unit named in the question, or convert small numbers between
+    words and digits.
     """
     spellings = [value]
     for prefix in _PREFIXES:

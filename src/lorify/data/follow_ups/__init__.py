@@ -1,1 +1,1 @@
-"""Chats whose last question refers back, with the question that says the same alone."""
+"""Chats whose last question refers back, with a stand-alone version of that question."""

@@ -1,4 +1,4 @@
-"""Follow-ups by rule: short questions (`And when?`), pronouns, and parts that are replaced (`And on Sundays?`)."""
+"""Rule-based follow-ups: short questions (`And when?`), pronouns, and replaced parts (`And on Sundays?`)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lorify.data.text import capitalize_first
 
 THREE_TURN_SHARE = 0.35
 AND_SHARE = 0.2
-"""Share of the questions with a pronoun that begin with `And`."""
+"""Fraction of the questions with a pronoun that begin with `And`."""
 CARELESS_SHARE = 0.12
-"""Share of the follow-ups in small letters, and as many without a question mark."""
+"""Fraction of the follow-ups in lower case, and fraction without a question mark."""
 ROLES = (
     *("director", "baker", "captain", "mayor", "architect", "treasurer", "nurse", "curator", "farmer", "engineer"),
     *("keeper", "chair", "secretary", "coach", "painter", "teacher", "pilot", "chemist", "gardener", "librarian"),
@@ -35,7 +35,7 @@ class FollowUp:
     Attributes:
         turns: the questions before it with their answers, in order.
         question: the question.
-        alone: the question in words that need no other turn.
+        alone: the question in a form that is clear without other turns.
     """
 
     turns: tuple[tuple[str, str], ...]
@@ -45,7 +45,7 @@ class FollowUp:
 
 @dataclass(frozen=True)
 class _Thing:
-    """What is talked about: its name and its pronouns."""
+    """A subject of a chat: its name and its pronouns."""
 
     name: str
     subject: str = "it"
@@ -53,11 +53,11 @@ class _Thing:
     possessive: str = "its"
 
     def fill(self, form: str) -> str:
-        """Name it in a question."""
+        """Fill its name into a question."""
         return _finish(form.replace("{x's}", f"{self.name}'s").replace("{x}", self.name))
 
     def refer(self, form: str) -> str:
-        """Put pronouns in the place of its name."""
+        """Fill pronouns into a question instead of its name."""
         pronoun = self.subject if _SUBJECT.search(form) else self.object
         return _finish(form.replace("{x's}", self.possessive).replace("{x}", pronoun))
 
@@ -84,7 +84,7 @@ def generate_follow_up(rng: random.Random, *, split: Split = "train") -> FollowU
 
 
 class _Writer:
-    """Writes the chats of one draw."""
+    """Writes the different kinds of chats."""
 
     def __init__(self, rng: random.Random, names: Names) -> None:
         self.rng, self.names = rng, names
@@ -92,7 +92,7 @@ class _Writer:
         self.references = _table("references")
 
     def short(self) -> FollowUp:
-        """`Who built the mill?`, `And when?`; the second turn may be a short one itself."""
+        """`Who built the mill?`, `And when?`; the second turn may itself be a short question."""
         forms, thing = self._event()
         first, *others = self._sample(forms, 3)
         turns = [(thing.fill(forms[first]), self._answer(first))]
@@ -150,7 +150,7 @@ class _Writer:
         return FollowUp(tuple(turns), self._replacing(options[1]), form.replace("{o}", options[1]))
 
     def standing_alone(self) -> FollowUp:
-        """A question about something else, which stays as it is."""
+        """A question about something else, which stays unchanged."""
         forms, thing = self._event()
         other_forms, other = self._event()
         first, question = self.rng.choice(list(forms)), other.fill(self.rng.choice(list(other_forms.values())))

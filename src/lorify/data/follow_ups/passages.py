@@ -1,10 +1,10 @@
-"""Chats about passages: questions of one passage become follow-ups of each other, by rule.
+"""Chats about passages: rules turn the questions of one passage into follow-ups of each other.
 
     Who built the Windmill of Ardmore?  Jasper Dunmore
     When was it built?
 
-In place of a name that the turn before has as well stands a pronoun; a question with the words of the one before is
-shortened to its question word (`And when?`), and one that differs in a few words to those (`And on Sundays?`).
+A name that also occurs in the previous turn becomes a pronoun. A question that shares most words with the previous one
+is shortened to its question word (`And when?`), or, if only a few words differ, to these words (`And on Sundays?`).
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from lorify.data.follow_ups.prompt import READ_TURNS
 from lorify.data.text import capitalize_first
 
 STANDING_ALONE_SHARE = 0.15
-"""Share of the questions that keep their words after the others."""
+"""Fraction of the questions that are asked unchanged after other questions."""
 CARELESS_SHARE = 0.12
-"""Share of the follow-ups in small letters, and as many without a question mark."""
+"""Fraction of the follow-ups in lower case, and fraction without a question mark."""
 AND_SHARE = 0.25
-"""Share of the follow-ups with a pronoun that begin with `And`."""
+"""Fraction of the follow-ups with a pronoun that begin with `And`."""
 SHORTENED_SHARE = 0.5
-"""Share of the follow-ups that are shortened to their question word, of those that can be."""
+"""Fraction of the follow-ups shortened to their question word, among those that can be."""
 MIN_SHARED_WORDS = 0.5
-"""A question is shortened to its question word if the one before has this share of its other words."""
+"""A question is shortened to its question word if the previous one contains this fraction of its other words."""
 MAX_DIFFERING_WORDS = 5
 _WORD = re.compile(r"[\w'’.-]*\w")
 _QUESTION_WORD = re.compile(
@@ -44,14 +44,14 @@ _BEFORE_OBJECT = re.compile(r"\b(?:about|at|by|for|from|in|into|of|on|to|with|ag
 
 
 def with_chats(rng: random.Random, example: Example) -> list[Question]:
-    """Turn questions of an example into the last ones of chats about it.
+    """Turn an example's questions into final questions of chats about it.
 
     Args:
         rng: source of randomness.
         example: a text with at least two questions.
 
     Returns:
-        At most one question with turns for each question that has an answer; most are follow-ups.
+        At most one question with turns for each question; most are follow-ups.
     """
     text = "\n\n".join(example.documents)
     found: list[Question] = []
@@ -70,13 +70,13 @@ def with_chats(rng: random.Random, example: Example) -> list[Question]:
 
 
 def follow_up(rng: random.Random, question: str, last: tuple[str, str], text: str) -> str | None:
-    """Write a question as one that follows another.
+    """Rewrite a question as a follow-up of another one.
 
     Args:
         rng: source of randomness.
         question: the question.
         last: the question before it with its answer.
-        text: what both are about; decides between pronouns.
+        text: the text that both are about, used to choose pronouns.
 
     Returns:
         The follow-up; None if the questions have too little in common.
@@ -97,7 +97,7 @@ def follow_up(rng: random.Random, question: str, last: tuple[str, str], text: st
 
 
 def _replacing(rng: random.Random, question: str, before: str) -> str | None:
-    """The words in which a question differs from the one before: `And on Sundays?`."""
+    """Shorten a question to the words in which it differs from the previous one: `And on Sundays?`."""
     asked, earlier = question.rstrip("?").split(), before.rstrip("?").split()
     most = min(len(asked), len(earlier)) - 1
     start = next((n for n in range(most) if asked[n] != earlier[n]), most)
@@ -109,7 +109,7 @@ def _replacing(rng: random.Random, question: str, before: str) -> str | None:
 
 
 def _question_word(rng: random.Random, question: str, before: str) -> str | None:
-    """The question word of a question whose other words the one before has: `And when?`."""
+    """Shorten a question to its question word if the previous one has its other words: `And when?`."""
     found = _QUESTION_WORD.match(question)
     if found is None:
         return None
@@ -121,7 +121,7 @@ def _question_word(rng: random.Random, question: str, before: str) -> str | None
 
 
 def _with_pronoun(question: str, before: str, text: str) -> str | None:
-    """A question with a pronoun in the place of the longest name, or thing with `the`, that the turn before has."""
+    """Replace the longest name, or noun with `the`, that also occurs in the previous turn by a pronoun."""
     words = list(_WORD.finditer(question))
     best: tuple[int, int] | None = None
     for first in range(1, len(words)):
@@ -152,7 +152,7 @@ def _with_pronoun(question: str, before: str, text: str) -> str | None:
 
 
 def _pronoun(name: str, text: str) -> str:
-    """The pronoun that a text uses most after a name of a person; `it` for everything else."""
+    """Return the pronoun that a text uses most after a person's name; `it` for everything else."""
     if name.startswith("the ") or any(part.isdigit() for part in name.split()):
         return "it"
     after = text[max(0, text.find(name.split()[0])) :].lower()

@@ -1,4 +1,4 @@
-"""The prompt from which a follow-up is rewritten as a question that stands alone, and what an extractor reads of it.
+"""The prompt for rewriting a follow-up as a stand-alone question, and the form of a follow-up that extractors read.
 
 Question: Who built the windmill?
 Answer: Jasper Dunmore
@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 MAX_TURNS = 3
-"""Earlier turns that a follow-up is read with."""
+"""Number of earlier turns in the prompt."""
 MAX_ANSWER_WORDS = 24
 MAX_QUESTION_WORDS = 60
 READ_TURNS = 2
-"""Earlier turns that an extractor reads a follow-up with."""
+"""Number of earlier turns that an extractor reads with a follow-up."""
 MAX_READ_WORDS, MAX_READ_CHARS = 24, 160
-"""Of longer questions and answers of these turns, it reads the beginnings."""
+"""Longer questions and answers in these turns are cut to this many words and characters."""
 
 
 def follow_up_prompt(turns: Sequence[tuple[str, str]], question: str) -> str:
@@ -41,11 +41,11 @@ def _shorten(text: str, max_words: int) -> str:
 
 
 def question_in_chat(turns: Sequence[tuple[str, str]], question: str) -> str:
-    """Return what an extractor reads in place of a question that refers back: the turns before it, and the question.
+    """Return what an extractor reads instead of a question that refers back: the previous turns and the question.
 
     Args:
-        turns: the questions before it with their answers, if they had any; the last ones are read, and of long ones the
-            beginnings. If all is longer than `max_question_tokens`, an extractor reads the end.
+        turns: the questions before it with their answers, if any; only the last turns are used, and long ones are cut.
+            If the result is longer than `max_question_tokens`, an extractor reads its end.
         question: the question.
     """
     before = [f"{_beginning(asked)} {_beginning(answer)}".strip() for asked, answer in turns[-READ_TURNS:]]

@@ -27,8 +27,8 @@ _WORD = re.compile(r"[^\W_]{4,}")
 def load_follow_ups(path: Path) -> list[FollowUp]:
     """Read the follow-ups that can be rewritten from their own chat.
 
-    Questions at the beginning of a chat are left out, and so are rewritten questions with a word of four letters or
-    more that is not in the prompt, such as the title of the article.
+    Questions at the beginning of a chat are left out, as are rewritten questions that contain a word of four or more
+    letters that is not in the prompt, such as the title of the article.
 
     Raises:
         TrainingError: if the file is missing or has another format.
@@ -37,13 +37,13 @@ def load_follow_ups(path: Path) -> list[FollowUp]:
 
 
 def load_answered_chats(path: Path) -> list[Example]:
-    """Read chats as examples: the text consists of the answers of a chat, whose questions follow each other.
+    """Read chats as examples: the text consists of a chat's answers, and the questions follow each other.
 
-    The articles are not part of the data, but answers are passages of them (Choi et al., 2018, arXiv
-    1808.07036), so that the text reads like parts of one.
+    The articles are not part of the data, but answers are passages from them (Choi et al., 2018, arXiv
+    1808.07036), so the text reads like parts of one.
 
     Returns:
-        An example for each chat with at least three answers; its questions have turns, and an answer is all of the
+        An example for each chat with at least three answers; its questions have turns, and each answer is a whole
         passage.
 
     Raises:
@@ -66,7 +66,7 @@ def _parse(path: Path, read: Callable[[list[dict[str, Any]]], list[T]]) -> list[
 
 
 def _answered_chats(rows: list[dict[str, Any]]) -> list[Example]:
-    # The turns of the last question are the whole chat, but for the answer to that question.
+    # The turns of the last question are the whole chat except the answer to that question.
     chats: dict[str, tuple[tuple[str, str], ...]] = {}
     for row in rows:
         turns = _turns(row)
@@ -87,7 +87,7 @@ def _answered_chats(rows: list[dict[str, Any]]) -> list[Example]:
 
 
 def _turns(row: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The turns before a question; the last one has no answer if the list ends with a question."""
+    """Return the turns before a question; a question without an answer at the end is dropped."""
     texts = [text.strip() for text in row["History"][NUM_TITLES:]]
     return tuple(zip(texts[::2], texts[1::2], strict=False))
 

@@ -1,4 +1,4 @@
-"""Rewriting follow-ups as a task, to train the LoRA that does it."""
+"""The task of rewriting follow-ups, to train the LoRA that does it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lorify.data.tasks.schema import Instance, Task
 
 DEFINITION = "Rewrite the last question of a chat so that it can be understood without the turns before it."
 NUM_PARTS = 3
-"""Number of tasks into which each source is divided, so that a batch can have several."""
+"""Number of tasks that each source is divided into, so that a batch can contain several."""
 NUM_GENERATED = 6000
 
 
@@ -21,8 +21,8 @@ def follow_up_tasks(path: Path | None, seed: int = 0) -> list[Task]:
     """Build the task of rewriting follow-ups in several parts.
 
     Args:
-        path: follow-ups written by people, see `load_follow_ups`; a third of the parts if given.
-        seed: seed of the generated ones.
+        path: follow-ups written by people, see `load_follow_ups`; half of the parts if given.
+        seed: seed of the generated follow-ups.
 
     Raises:
         TrainingError: if the file cannot be read.

@@ -95,6 +95,6 @@ class Endpoint:
 
 
 def call_concurrently(call: Callable[[Input], Output], inputs: Sequence[Input]) -> list[Output]:
-    """Call a function for each input concurrently and return the outputs in order; the first error cancels the rest."""
+    """Call a function concurrently for each input and return the outputs in order; the first error cancels the rest."""
     with ThreadPoolExecutor(MAX_CONCURRENT_CALLS) as pool:
         return list(pool.map(call, inputs))

@@ -1,7 +1,7 @@
-"""The wording of self-generated data: of the request for questions, of short answers, and of the teacher's prompt.
+"""Prompts for self-generated data: the request for questions, requests for short answers, and the teacher's prompt.
 
-There are two: lorify's own, and that of Doc-to-LoRA, whose writer answers its questions too and is shown these answers
-in later rounds.
+There are two sets: lorify's own, and Doc-to-LoRA's, whose writer also answers its questions and sees these answers in
+later rounds.
 
 Source: Doc-to-LoRA (arXiv 2602.15902); data/generate_fw_edu_qa_v2.py and data/self_generate_qa.py of
 github.com/SakanaAI/doc-to-lora.
@@ -28,7 +28,7 @@ SHORT_ANSWERS = (
     "What is the answer? Say just that, and nothing around it.",
     "Reply with the shortest correct answer that the text gives.",
 )
-"""Requests for a short answer; one of them precedes each question if short answers are wanted."""
+"""Requests for a short answer, one of which precedes each question if short answers are wanted."""
 INSTRUCTION = (
     "Read the text and write {count} questions that it answers. Each must be about something only this text says, and "
     "understandable to someone who has not seen it: name people and things, and never speak of a text or passage. Ask "
@@ -43,7 +43,7 @@ _PAIR = re.compile(r"Question \d+:(?P<question>.*?)Answer \d+:(?P<answer>.*?)(?=
 
 
 class DataPrompts(Protocol):
-    """The prompts that self-generated data is made with: for the writer of questions, and for the teacher."""
+    """Prompts for self-generated data: for the question writer and for the teacher."""
 
     @property
     def short_answers(self) -> Sequence[str]:
@@ -51,11 +51,11 @@ class DataPrompts(Protocol):
         ...
 
     def teacher_messages(self, question: str, context: str) -> list[Message]:
-        """The chat in which the teacher answers a question with the context."""
+        """Build the chat in which the teacher answers a question about the context."""
         ...
 
     def writer_messages(self, context: str, earlier: Sequence[str], count: int) -> list[Message]:
-        """The chat that requests questions other than the earlier ones.
+        """Build the chat that requests questions other than the earlier ones.
 
         Args:
             context: the context to ask about.
@@ -70,7 +70,7 @@ class DataPrompts(Protocol):
 
 
 class LorifyPrompts(DataPrompts):
-    """lorify's own prompts, whose writer is asked for questions only."""
+    """lorify's own prompts, which ask the writer for questions only."""
 
     @property
     def short_answers(self) -> Sequence[str]:
@@ -78,25 +78,25 @@ class LorifyPrompts(DataPrompts):
         return [f"{request}\n\n{{question}}" for request in SHORT_ANSWERS]
 
     def teacher_messages(self, question: str, context: str) -> list[Message]:
-        """Build the chat of one user turn with the context and the question."""
+        """Build a chat with one user turn that contains the context and the question."""
         return question_messages(question, context)
 
     def writer_messages(self, context: str, earlier: Sequence[str], count: int) -> list[Message]:
-        """Build the chat of one user turn that requests `count` questions other than the earlier ones."""
+        """Build a chat with one user turn that requests `count` questions other than the earlier ones."""
         parts = [INSTRUCTION.format(count=count), f"Text:\n{context}"]
         if earlier:
             parts.append(FURTHER_INSTRUCTION.format(earlier="\n".join(f"- {question}" for question in earlier)))
         return [{"role": "user", "content": "\n\n".join(parts)}]
 
     def parse_questions(self, context: str, text: str) -> list[str]:
-        """Return the questions of lines such as `Question 1: ...`, each with its question mark."""
+        """Return the questions in lines such as `Question 1: ...`, each with its question mark."""
         del context
         return [f"{match.group(1).strip()}?" for match in _QUESTION.finditer(text)]
 
 
 @dataclass(frozen=True)
 class PublishedPrompts(DataPrompts):
-    """The prompts that Doc-to-LoRA generates its training data with.
+    """The prompts with which Doc-to-LoRA generates its training data.
 
     Attributes:
         written: the writer's answers to its questions, by context and question.
@@ -110,12 +110,12 @@ class PublishedPrompts(DataPrompts):
         return published_texts()["short_answers"]
 
     def teacher_messages(self, question: str, context: str) -> list[Message]:
-        """The context, instructions on how to use it, and the question."""
+        """Build a chat with the context, instructions on how to use it, and the question."""
         text = published_texts()["teacher"].format(context=context, question=question)
         return [{"role": "user", "content": text.strip()}]
 
     def writer_messages(self, context: str, earlier: Sequence[str], count: int) -> list[Message]:
-        """Build the chat that requests `count` questions with answers; earlier questions are shown with theirs."""
+        """Build the chat that requests `count` questions with answers, showing earlier questions with theirs."""
         texts = published_texts()
         pairs = [(question, self.written.get((context, question), "")) for question in earlier]
         shown = "".join(f"Question {i}: {q}\nAnswer {i}: {a}\n" for i, (q, a) in enumerate(pairs, 1))
@@ -126,7 +126,7 @@ class PublishedPrompts(DataPrompts):
         ]
 
     def parse_questions(self, context: str, text: str) -> list[str]:
-        """Find the questions that have answers, and remember these."""
+        """Find the questions that have answers, and remember the answers."""
         pairs = [(m["question"].strip(), m["answer"].strip()) for m in _PAIR.finditer(text.split("</think>")[-1])]
         complete = {question: answer for question, answer in pairs if question and answer}
         self.written.update({(context, question): answer for question, answer in complete.items()})
@@ -141,6 +141,6 @@ PROMPTS: Mapping[PromptStyle, type[DataPrompts]] = MappingProxyType(
 
 @cache
 def published_texts() -> Mapping[str, Any]:
-    """Return Doc-to-LoRA's prompts, by their keys in `doc_to_lora_prompts.json`."""
+    """Return Doc-to-LoRA's prompts, keyed as in `doc_to_lora_prompts.json`."""
     path = files("lorify.data.self_generated").joinpath("doc_to_lora_prompts.json")
     return MappingProxyType(json.loads(path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Read the training data that the authors of Doc-to-LoRA publish (on the hub: SakanaAI/self_gen_qa_d2l), as it is.
+"""Read the training data published by the authors of Doc-to-LoRA (on the hub: SakanaAI/self_gen_qa_d2l), unconverted.
 
 A data set is a folder of parquet files with one context per row, already tokenized:
 
@@ -8,7 +8,8 @@ A data set is a folder of parquet files with one context per row, already tokeni
     logprobs_indices        [questions][answer][top_k]  the most likely tokens at each position of the answer
     logprobs_vals           [questions][answer][top_k]  their log-probabilities
 
-A row may have no question, if no answer ended within its limit. Files are read whole, and the last ones stay in memory.
+A row has no question if no answer ended within its limit. Files are read whole, and the most recent ones stay in
+memory.
 
 Source: Doc-to-LoRA (arXiv 2602.15902), data/self_generate_qa.py of github.com/SakanaAI/doc-to-lora.
 """
@@ -33,12 +34,12 @@ from lorify.data.self_generated.store import SOURCE, SelfGeneratedQuestion
 from lorify.errors import EvaluationError, first_line
 
 DEPTHS = {"ctx_ids": 1, "input_ids": 2, "response_start_end": 2, "logprobs_vals": 3, "logprobs_indices": 3}
-"""Columns, and how many lists each is nested in."""
+"""Nesting depth of the lists in each column."""
 HELDOUT_SHARE = 0.01
 MAX_HELDOUT = 1000
 CACHED_FILES = 48
 MAX_TRAILING_TOKENS = 2
-"""Tokens that may follow the end of a context's chat."""
+"""Number of tokens that may follow the end of a context's chat."""
 EXPECTED = f"expected the columns {', '.join(DEPTHS)} of the Doc-to-LoRA data"
 
 
@@ -47,7 +48,7 @@ class TokenizedContext(Example):
     """A context that is stored as token ids of the base.
 
     Attributes:
-        context_ids: its tokens, without those of the chat around it.
+        context_ids: its tokens, without the chat around it.
     """
 
     context_ids: tuple[int, ...] = ()
@@ -76,7 +77,7 @@ class PublishedFile:
         path: the file.
         first_row: the first of the rows.
         num_contexts: number of rows.
-        num_questions: number of questions in these rows; where they are a part of the file, its share.
+        num_questions: number of questions in these rows; estimated if they are only a part of the file.
         chat: the chat of the base.
     """
 
@@ -108,7 +109,7 @@ class PublishedFile:
         return rows.combine_chunks().value_lengths().to_pylist()
 
     def rows(self, first: int, stop: int) -> PublishedFile:
-        """Return the part of these contexts from index `first` up to, not including, `stop`.
+        """Return the contexts from index `first` up to, but not including, `stop`.
 
         Its number of questions is estimated from its share of the contexts.
         """
@@ -157,8 +158,8 @@ class PublishedContexts(Sequence[Example]):
     def split(self) -> tuple[PublishedContexts, PublishedContexts]:
         """Split into training and held-out contexts.
 
-        Held out are the files with `val` in their names, as published. If there are none, it is the last hundredth of
-        the contexts: at least one, at most `MAX_HELDOUT`.
+        Files with `val` in their names are held out, as published. If there are none, the last hundredth of the
+        contexts is held out: at least one, at most `MAX_HELDOUT`.
         """
         heldout = tuple(shard for shard in self.shards if "val" in shard.path.name)
         if heldout:
@@ -177,7 +178,7 @@ class PublishedContexts(Sequence[Example]):
 
 
 def is_published(path: Path) -> bool:
-    """Whether a parquet file has the published columns; a file that cannot be read has not."""
+    """Return whether a parquet file can be read and has the published columns."""
     try:
         return "ctx_ids" in pq.read_schema(path).names
     except (pa.ArrowException, OSError):
@@ -185,7 +186,7 @@ def is_published(path: Path) -> bool:
 
 
 def load_published(root: Path, paths: Sequence[Path], chat: ChatTokens) -> list[PublishedContexts]:
-    """Load files of the published layout; those of one folder are one data set.
+    """Load files in the published layout; the files in one folder are one data set.
 
     Args:
         root: folder of all sets, for their names.
@@ -257,7 +258,7 @@ def _read_context(table: pa.Table, row: int, file: PublishedFile) -> TokenizedCo
 def _without_chat(ids: tuple[int, ...], chat: ChatTokens) -> tuple[int, ...] | None:
     """Cut a context out of its chat; None if it is not in that chat.
 
-    The authors' template for Mistral ends in a space, which that of the base does not have.
+    The authors' template for Mistral ends with a space, unlike the base's own template.
     """
     first, length = len(chat.prefix), len(chat.suffix)
     for end in range(len(ids) - length, len(ids) - length - MAX_TRAILING_TOKENS - 1, -1):
@@ -298,5 +299,5 @@ def _values(table: pa.Table, name: str, row: int) -> list[int]:
 
 
 def _lists(table: pa.Table, name: str, row: int) -> list[Any]:
-    """The arrays of a row, one per question."""
+    """Return the arrays in a row, one per question."""
     return [item.values for item in table[name][row].values]

@@ -15,7 +15,7 @@ _TOKEN_ID = "token_id:"  # prefix with which vLLM writes token ids instead of te
 
 
 class _RemoteTeacher(Teacher):
-    """A teacher whose base answers in vLLM, so that its weights are not loaded here."""
+    """A teacher whose base runs in vLLM, so that its weights are not loaded here."""
 
     def __init__(self, name: str) -> None:
         """Read the tokenizer and config of the base.
@@ -96,7 +96,7 @@ class EndpointTeacher(_RemoteTeacher):
 
         Raises:
             BaseModelError: if its tokenizer and config cannot be found, fetched or read.
-            EvaluationError: if the endpoint cannot be reached, or serves several models and none has this name.
+            EvaluationError: if the endpoint cannot be reached, or serves several models but none with this name.
         """
         super().__init__(name)
         self._endpoint = Endpoint(url)
@@ -130,7 +130,7 @@ class EndpointTeacher(_RemoteTeacher):
         return call_concurrently(ask, prompts)
 
     def _read(self, choice: Any, top_k: int) -> TeacherAnswer:
-        """Read the answer of a completion, whose tokens must be token ids."""
+        """Read the answer from a completion, whose tokens must be token ids."""
         found = choice.logprobs
         if found is None or not found.tokens or not found.top_logprobs:
             raise EvaluationError(
@@ -170,7 +170,7 @@ def _build_answer(
     """Build an answer from token ids and predictions; servers may return one more prediction than requested.
 
     Raises:
-        EvaluationError: if predictions are missing, or the end-of-turn token of an answer that was not cut.
+        EvaluationError: if predictions are missing, or an answer that was not cut has no end-of-turn token.
     """
     ids = list(ids)
     fewest = min(map(len, predictions), default=0)

@@ -15,10 +15,10 @@ from lorify.errors import EvaluationError
 
 @dataclass(frozen=True)
 class SelfGeneratedSets(Sequence[Example]):
-    """Contexts with the base's own answers; as a sequence, those of all sets one after the other.
+    """Contexts with the base's own answers; as a sequence, the contexts of all sets one after the other.
 
     Attributes:
-        own: those that `lorify generate-data` wrote.
+        own: contexts written by `lorify generate-data`.
         published: the data sets in the published layout.
     """
 
@@ -73,7 +73,7 @@ def load_sets(
     """Load the data sets in a folder; each folder of shards is one set.
 
     Args:
-        root: folder of shards, or of folders of shards; those in the published layout may be at any depth.
+        root: folder of shards, or of folders of shards; shards in the published layout may be at any depth.
         base_digest: digest of the base that gave the answers; None accepts any. The published layout does not
             record it.
         chat: the chat of that base.
@@ -87,7 +87,7 @@ def load_sets(
     has_own = any(path.is_file() for path in (root / RECORD_NAME, *root.glob(f"*/{RECORD_NAME}")))
     if patterns and len(published) == len(chosen):
         own = StoredContexts()
-    elif has_own or not published:  # without any data, this says what is missing
+    elif has_own or not published:  # raises an error that says what is missing if there is no data
         own = load_self_generated(root, base_digest, only=chosen or None)
     else:
         own = StoredContexts()

@@ -67,7 +67,7 @@ class SelfGeneratedQuestion(Question):
         answer_ids: token ids of the answer, including the end-of-turn token unless the answer was cut.
         top_ids: the `top_k` most likely tokens at each position of the answer, flattened.
         top_log_probs: their log-probabilities.
-        prompt_ids: token ids of the chat that asks it without the context, if they are stored; else empty.
+        prompt_ids: token ids of the chat that asks the question without the context; empty if not stored.
     """
 
     answer_ids: tuple[int, ...] = ()
@@ -77,7 +77,7 @@ class SelfGeneratedQuestion(Question):
 
     @property
     def top_k(self) -> int:
-        """Number of most likely tokens that are stored for each token of the answer."""
+        """Number of most likely tokens stored for each token of the answer."""
         return len(self.top_ids) // len(self.answer_ids)
 
     @property
@@ -186,7 +186,7 @@ class StoredContexts(Sequence[Example]):
     """Contexts with their questions, read from their shards on access; memory holds only the row ranges."""
 
     def __init__(self, contexts: Sequence[_ContextRows] = ()) -> None:
-        """Build from row ranges; use `load_self_generated` to find those of a folder."""
+        """Build from row ranges; use `load_self_generated` to find the ranges in a folder."""
         self._contexts = contexts
 
     def __len__(self) -> int:
@@ -216,11 +216,11 @@ class StoredContexts(Sequence[Example]):
 
     @property
     def shards(self) -> list[StoredContexts]:
-        """The same contexts, grouped by the shard file that holds them."""
+        """The same contexts, grouped by shard file."""
         return self._grouped(lambda path: path)
 
     def by_folder(self) -> list[StoredContexts]:
-        """The contexts of each folder, which are one data set."""
+        """The contexts of each folder; each folder is one data set."""
         return self._grouped(lambda path: path.parent)
 
     def _grouped(self, key: Callable[[Path], Path]) -> list[StoredContexts]:
@@ -307,7 +307,7 @@ def _parse_row(row: dict, top_k: int, path: Path) -> SelfGeneratedQuestion:
 
 @lru_cache(maxsize=CACHED_SHARDS)
 def _read_whole_shard(path: Path, _changed_ns: int) -> pa.Table:
-    """Read a shard; the last ones stay in memory until their files change."""
+    """Read a shard; the most recent ones stay in memory until their files change."""
     return _read_shard(path)
 
 

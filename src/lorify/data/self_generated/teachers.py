@@ -1,7 +1,7 @@
 """Teachers: the base answers questions greedily, with its most likely tokens at each position.
 
-Here are the protocol and the base in this process; `remote_teachers` has vLLM and endpoints. Prompts and answers are
-token ids of the base.
+This module has the protocol and the base in this process; `remote_teachers` has vLLM and endpoints. Prompts and answers
+are token ids of the base.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class TeacherBase:
     """Facts about a base that a teacher needs besides its weights.
 
     Attributes:
-        name: name by which the user gave it.
+        name: the name given by the user.
         digest: SHA-256 of its weights.
         tokenizer: its tokenizer.
         window_tokens: longest input, in tokens.
@@ -59,7 +59,7 @@ class TeacherBase:
 
 
 class Teacher(Protocol):
-    """A base that answers prompts and returns its most likely tokens with each answer, as targets of distillation."""
+    """A base that answers prompts and returns its most likely tokens with each answer, as distillation targets."""
 
     @property
     def base(self) -> TeacherBase:
@@ -68,14 +68,14 @@ class Teacher(Protocol):
 
     @property
     def preferred_contexts(self) -> int:
-        """Number of contexts whose questions are best answered in one call."""
+        """Preferred number of contexts whose questions are answered in one call."""
         ...
 
     def answer(self, prompts: Sequence[Sequence[int]], *, top_k: int, max_new_tokens: int) -> list[TeacherAnswer]:
         """Answer prompts greedily.
 
         Args:
-            prompts: token ids; each prompt leaves room for its answer in the window.
+            prompts: token ids; each prompt must leave room for its answer in the window.
             top_k: number of predictions for each token.
             max_new_tokens: longest answer, in tokens; longer ones are cut.
 
@@ -93,7 +93,7 @@ class LocalTeacher(Teacher):
 
         Args:
             base: the base.
-            batch_prompts: number of questions that it answers at a time.
+            batch_prompts: number of questions to answer at a time.
         """
         self._model, self.batch_prompts = base, batch_prompts
         stop_ids = base.stop_ids
@@ -106,7 +106,7 @@ class LocalTeacher(Teacher):
 
     @property
     def preferred_contexts(self) -> int:
-        """One, because the prompts of its questions share a prefix; more only where batches are large."""
+        """One, because the prompts for a context share a prefix; more only if batches are large."""
         return max(1, self.batch_prompts // BATCH_PROMPTS)
 
     @torch.no_grad()

@@ -1,7 +1,7 @@
 """Question writers: a local base, vLLM, an OpenAI-compatible endpoint, or the questions of a data set.
 
-The first round requests questions about a context. Further rounds show the earlier questions and request new ones, also
-such that combine several facts.
+The first round requests questions about a context. Further rounds show the earlier questions and request new ones,
+including questions that combine several facts.
 
 Source: Doc-to-LoRA (arXiv 2602.15902), data generation; for the wording see `lorify.data.self_generated.prompts`.
 """
@@ -22,16 +22,16 @@ from lorify.data.self_generated.prompts import LORIFY_PROMPTS, DataPrompts
 MAX_TOKENS = 1024
 MAX_QUESTION_TOKENS = 64
 BATCH_SIZE = 8
-"""Contexts that a local base writes questions about at a time."""
+"""Number of contexts that a local base writes questions about at a time."""
 ANSWER_PREFIX = "Question 1:"
 
 
 class QuestionWriter(Protocol):
-    """A source of questions about contexts: a language model that writes them, or a data set that has them."""
+    """A source of questions about contexts: a language model that writes them, or a data set that contains them."""
 
     @property
     def name(self) -> str:
-        """Name for the record of the data."""
+        """Name to record with the data."""
         ...
 
     def write(self, context: str, earlier: Sequence[str], count: int) -> list[str]:
@@ -39,7 +39,7 @@ class QuestionWriter(Protocol):
 
         Args:
             context: the context to ask about.
-            earlier: questions that exist already.
+            earlier: questions that already exist.
             count: maximum number of questions.
         """
         ...
@@ -49,7 +49,7 @@ class QuestionWriter(Protocol):
 
         Args:
             contexts: the contexts to ask about.
-            earlier: for each context, questions that exist already.
+            earlier: for each context, questions that already exist.
             count: maximum number of questions about each context.
         """
         return [self.write(context, own_earlier, count) for context, own_earlier in zip(contexts, earlier, strict=True)]
@@ -58,11 +58,11 @@ class QuestionWriter(Protocol):
 class LocalWriter(QuestionWriter):
     """Writes questions with a base in this process.
 
-    The prompt already contains the beginning of the answer, since small bases do not keep to the format otherwise.
+    The prompt already contains the beginning of the answer, since small bases otherwise do not follow the format.
     """
 
     def __init__(self, base: BaseLM, prompts: DataPrompts = LORIFY_PROMPTS) -> None:
-        """Use this base, with requests in the words of `prompts`."""
+        """Use this base, with requests worded as in `prompts`."""
         self.base, self.prompts = base, prompts
 
     @property
@@ -96,7 +96,7 @@ class LocalWriter(QuestionWriter):
         return build_prompt_ids(self.base.tokenizer, messages) + self.base.encode_text(ANSWER_PREFIX)
 
     def _groups(self, prompts: Sequence[Sequence[int]], most: int) -> Iterator[tuple[int, list[int]]]:
-        """Longest answer and prompts of each batch; prompts that leave no room for an answer are in none."""
+        """Yield answer limit and prompt indices of each batch; prompts without room for an answer are left out."""
         rooms = [min(most, self.base.window_tokens - len(prompt)) for prompt in prompts]
         for limit in sorted({room for room in rooms if room > 0}):
             fitting = [number for number, room in enumerate(rooms) if room == limit]
@@ -133,7 +133,7 @@ class VllmWriter(QuestionWriter):
 
         Args:
             model: hub id or folder.
-            prompts: the words of the requests.
+            prompts: wording of the requests.
             memory_share: share of the device memory to use.
 
         Raises:
@@ -171,7 +171,7 @@ class EndpointWriter(QuestionWriter):
         Args:
             url: address, such as `http://localhost:8000/v1`.
             model: name of the model.
-            prompts: the words of the requests.
+            prompts: wording of the requests.
 
         Raises:
             EvaluationError: if the client library is not installed.

@@ -1,8 +1,8 @@
 """Prompts that are unrelated to any document; an adapter must not change the base's answers to them.
 
 The prompts are in `general_prompts.txt`, under headings that start with `=`: evaluation prompts, training prompts, and
-templates for more training prompts (`= template: FORM | FORM ...`, then the fills, with `;` between fills and ` / `
-between the parts of one fill). Many are short factual questions, which look like questions about a document.
+templates for more training prompts (`= template: FORM | FORM ...`, then the fills, separated by `;`, with ` / ` between
+the parts of one fill). Many are short factual questions, which look like questions about a document.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _fill_template(forms: str, fills: str) -> list[str]:
 
 
 GENERAL_EVAL_PROMPTS: tuple[str, ...] = _lines("evaluation")
-"""200 prompts for evaluation; `general_training_prompts` has none of them, not even in similar words."""
+"""200 prompts for evaluation; `general_training_prompts` contains none of them, not even reworded."""
 
 
 @cache

@@ -55,14 +55,14 @@ def read_dataset(
         ) from error
     try:
         yield from cast(Iterable[Row], load_dataset(path, name, data_dir=data_dir, split=split, streaming=streaming))
-    except StopIteration as error:  # of a local file without any line
+    except StopIteration as error:  # for an empty local file
         raise EvaluationError(f"data set {path} has no row in its split {split}; give a complete copy") from error
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(source: str, error: BaseException) -> EvaluationError:
-    error = error.__cause__ or error  # the package often wraps what is wrong in something general
+    error = error.__cause__ or error  # the package often wraps the cause in a general error
     reason = first_line(error)[:_MAX_REASON_CHARS]
     return EvaluationError(
         f"data set {source} cannot be read ({reason}); connect to the hub, or give a complete local copy"

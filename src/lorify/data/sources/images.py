@@ -42,10 +42,10 @@ def load_image_examples(path: Path, *, question: str = DEFAULT_QUESTION) -> list
     """Load images with questions.
 
     Args:
-        path: a folder of class folders, whose names, with spaces for underscores, are the answers (Imagenette's folders
-            stand for their English class names); or a JSON lines file with `image` (a path relative to the file),
+        path: a folder of class folders, whose names, with spaces for underscores, are the answers (Imagenette's folder
+            names are replaced by English class names); or a JSON lines file with `image` (a path relative to the file),
             `question` and `answers`.
-        question: the question about every image in class folders.
+        question: the question for every image in class folders.
 
     Returns:
         One example per image, in the order of the file names or first lines.
@@ -64,8 +64,8 @@ def split_by_image(
     """Split into training and held-out examples by the images' content, so that duplicates of an image stay together.
 
     Args:
-        examples: examples with an image each.
-        heldout_fraction: share that is held out, from 0 to 1.
+        examples: examples with one image each.
+        heldout_fraction: fraction to hold out, from 0 to 1.
         seed: changes which images are held out.
 
     Returns:
@@ -80,7 +80,7 @@ def split_by_image(
 
 
 def digit_examples(*, heldout: bool = False) -> list[Example]:
-    """Load scikit-learn's handwritten digits of 8 x 8 pixels: 1,437 for training, or the 360 that are held out.
+    """Load scikit-learn's handwritten digits of 8 x 8 pixels: 1,437 for training, or the 360 held-out ones.
 
     Raises:
         EvaluationError: if scikit-learn is not installed.

@@ -1,4 +1,4 @@
-"""Reading of data sets in JSON lines."""
+"""Read data sets in JSON lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, Any]]:
     """Read a file of JSON lines in UTF-8.
 
     Yields:
-        Where a value stands, for error messages (`FILE, line N`), and the value; blank lines are left out.
+        The place of each value for error messages (`FILE, line N`), and the value; blank lines are skipped.
 
     Raises:
         EvaluationError: if the file cannot be read, or a line is not JSON.

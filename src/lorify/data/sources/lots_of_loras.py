@@ -1,6 +1,6 @@
-"""The tasks of Super-NaturalInstructions as Lots-of-LoRAs publishes them, from the Hugging Face hub or local copies.
+"""Super-NaturalInstructions tasks as published by Lots-of-LoRAs, from the Hugging Face hub or local copies.
 
-A row has an `input`, the whole few-shot prompt of the task, and a list `output`. As Text-to-LoRA does, only the
+A row has an `input`, the whole few-shot prompt of the task, and a list `output`. As in Text-to-LoRA, only the
 definition and the problem are taken from the prompt.
 
 Source: huggingface.co/Lots-of-LoRAs; github.com/SakanaAI/text-to-lora, `utils/preprocessing.py`.
@@ -37,7 +37,7 @@ def select_names(wanted: str) -> list[str]:
     """Return the names of data sets: `training`, `all`, or the numbers of tasks separated by commas.
 
     Raises:
-        EvaluationError: if a number is not one of theirs.
+        EvaluationError: if a number is not the number of one of these tasks.
     """
     names = lots_of_loras_names()
     if wanted in ("training", "all"):
@@ -61,7 +61,7 @@ def read_lots_of_loras(name: str, *, folder: Path | None, split: str) -> Task:
         split: `train`, `valid` or `test`.
 
     Raises:
-        EvaluationError: if it cannot be read, is empty, or a row is not of this form.
+        EvaluationError: if it cannot be read or is empty, or a row does not have this form.
     """
     source = f"{ORGANISATION}/{name}" if folder is None else str(folder / name)
     parsed = list(parse_rows(read_dataset(source, split), source))
@@ -80,10 +80,10 @@ def read_lots_of_loras(name: str, *, folder: Path | None, split: str) -> Task:
 
 
 def parse_rows(rows: Iterable[Row], source: str) -> Iterator[tuple[str, Instance]]:
-    """Extract definition and instance from the rows of a data set.
+    """Extract the definition and the instances from the rows of a data set.
 
     Raises:
-        EvaluationError: if a row is not of the form that Lots-of-LoRAs publishes.
+        EvaluationError: if a row does not have the form that Lots-of-LoRAs publishes.
     """
     for number, row in enumerate(rows, start=1):
         try:
@@ -99,5 +99,5 @@ def parse_rows(rows: Iterable[Row], source: str) -> Iterator[tuple[str, Instance
 
 
 def _between(text: str, start: str, end: str) -> str:
-    """Return what follows the first `start`, up to the next `start` or `end`, as the reference implementation does."""
+    """Return the text after the first `start`, up to the next `start` or `end`, like the reference implementation."""
     return text.split(start)[1].split(end)[0]

@@ -29,10 +29,10 @@ def generate_niah_example(
 
     Args:
         rng: source of randomness; the same state gives the same example.
-        length_tokens: maximum length of the document, which is less than one line shorter.
-        count_tokens: counts the tokens of a text with the base's tokenizer; it is called on a few lines only, whatever
-            the length. A start or end token that it counts is counted once.
-        depth_bin: which of `num_bins` equal ranges of lines holds the needle, from 0; None draws one uniformly.
+        length_tokens: maximum length of the document; its actual length is less than one line below it.
+        count_tokens: counts the tokens of a text with the base's tokenizer; for any length it is called on only a few
+            lines. A start or end token that it counts is counted once.
+        depth_bin: which of `num_bins` equal ranges of lines contains the needle, from 0; None draws one uniformly.
         num_bins: number of depth bins.
 
     Returns:
@@ -66,7 +66,7 @@ def _num_noise_blocks(needle: str, length_tokens: int, count_tokens: Callable[[s
         raise EvaluationError(
             f"a haystack of {length_tokens} tokens cannot hold the needle; use at least {needle_alone} tokens"
         )
-    # Counted between two blocks, because a tokenizer may merge the separator with the sentence before it.
+    # Counted between two blocks, because a tokenizer may merge the separator with the previous sentence.
     needle_between = count_tokens(BLOCK_SEPARATOR.join([NOISE_BLOCK, needle, NOISE_BLOCK])) - two_blocks
     added_by_block = two_blocks - block
     return max(0, (length_tokens - needle_between - block) // added_by_block + 1)

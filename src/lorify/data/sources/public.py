@@ -36,7 +36,7 @@ class QuestionDataset:
         member: file inside `data.zip`, if the data set is published as such an archive.
         heldout: number of rows of that split for evaluation during training; None if the set is not for training.
         skipped_contexts: number of contexts to skip at the start of the training split.
-        is_short: answers are a few words, which the question has to request.
+        is_short: whether answers are a few words, which the question has to request.
     """
 
     hub_id: str
@@ -129,7 +129,7 @@ def load_public_examples(name: str, path: Path | None = None, *, purpose: Purpos
 
 
 def load_public_questions(name: str, path: Path | None = None) -> list[Example]:
-    """Load each question of an evaluation split as an example of its own, in the order of the data set.
+    """Load each question of an evaluation split as a separate example, in the order of the data set.
 
     Args:
         name: one of `QUESTION_DATASETS`.
@@ -165,7 +165,7 @@ def _read_rows(dataset: QuestionDataset, path: Path | None, split: str) -> Itera
 
 
 def _parse_rows(rows: Iterable[Row], name: str, source: str) -> Iterator[Fields]:
-    """Fields of the rows that have answers."""
+    """Yield the fields of rows that have answers."""
     for number, row in enumerate(rows, start=1):
         try:
             context, question, answers = QUESTION_DATASETS[name].read(row)

@@ -1,4 +1,4 @@
-"""Kinds of natural questions, by the data set they come from."""
+"""Kinds of natural questions, by their data set."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ KIND_OF_SOURCE = {
     "selqa": "sentence",
     "qmsum_spans": "summary",
 }
-"""Kind of the questions of each file, by its name without extension."""
+"""Kind of the questions in each file, by file name without extension."""
 
 
 def by_question_kind(examples: Sequence[Example]) -> dict[str, list[Example]]:
-    """Group examples by the kind of their questions, which becomes `kind`; other sources are left out."""
+    """Group examples by the kind of their questions and set `kind`; examples from other sources are left out."""
     groups: dict[str, list[Example]] = {}
     for example in examples:
         kind = KIND_OF_SOURCE.get(example.source)

@@ -22,7 +22,7 @@ def load_question_examples(
     fields are ignored. A question that occurs twice for a passage becomes one question with all the answers.
 
     Args:
-        path: a file, or a folder whose `.jsonl` files are read in the order of their names.
+        path: a file, or a folder whose `.jsonl` files are read in the order of names.
         max_context_chars: drop longer passages.
         max_answer_chars: drop questions whose first answer is longer.
 
@@ -30,8 +30,8 @@ def load_question_examples(
         Examples of one document each, in the order of their first lines; `source` is the file name without extension.
 
     Raises:
-        EvaluationError: if the path is missing or holds no `.jsonl` file, a line is malformed (its number is given), or
-            no question is left.
+        EvaluationError: if the path is missing or contains no `.jsonl` file, a line is malformed (its number is given),
+            or no question is left.
     """
     paths = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
     if not paths:
@@ -72,13 +72,13 @@ def parse_question(row: Any, place: str, *, subject_field: str = "context") -> t
     Args:
         row: the row, which should be a JSON object.
         place: file and line number, for error messages.
-        subject_field: the field that holds what the question is about.
+        subject_field: the field that contains the subject of the question.
 
     Returns:
-        What the question is about, the question and its answers.
+        The subject, the question and its answers.
 
     Raises:
-        EvaluationError: if it is no object, or a field is missing or has the wrong type.
+        EvaluationError: if it is not an object, or a field is missing or has the wrong type.
     """
     if not isinstance(row, dict):
         raise EvaluationError(f"{place}: not a JSON object; expected {subject_field}, question and answers")

@@ -1,4 +1,4 @@
-"""Split texts into training and held-out ones such that near duplicates stay together."""
+"""Split texts into training and held-out ones, keeping near duplicates together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from lorify.errors import EvaluationError
 SHINGLE_WORDS = 8
 """Texts that share a run of this many words stay together.
 
-Eight words are rare enough outside copied text: with six, stock phrases chain a tenth of a mixed corpus into one group.
+Runs of eight words are rare outside copied text; with six, stock phrases chain a tenth of a mixed corpus into one
+group.
 """
 SHINGLE_SAMPLING = 4
 """Only runs that start with one of a quarter of all words are compared, to save time and memory."""
@@ -24,20 +25,20 @@ _WORD = re.compile(r"[^\W_]+")
 def split_by_passage(
     examples: Sequence[Example], heldout_fraction: float = 0.05, seed: int = 0
 ) -> tuple[list[Example], list[Example]]:
-    """Split examples into training and held-out ones such that no passage, nor a near duplicate of it, is in both.
+    """Split examples into training and held-out ones so that no passage, nor a near duplicate of it, is in both.
 
-    Passages that share runs of eight words (ignoring case and punctuation) form one group, also through other passages,
-    and a group is never divided. Since only a quarter of all runs is compared, a shared sentence or two is nearly
-    always found, a single shared run one time in four. This keeps retellings, windows and reprints of a text together,
-    but not different paragraphs of one article; hold out whole sources where that matters.
+    Passages that share runs of eight words (ignoring case and punctuation), directly or through other passages, form a
+    group, and a group is never divided. Since only a quarter of all runs is compared, a shared sentence or two is
+    nearly always found, a single shared run one time in four. This keeps retellings, windows and reprints of a text
+    together, but not different paragraphs of one article; hold out whole sources where that matters.
 
-    The split depends on the texts only. Neither their order nor added passages that join no group change it, except
-    that of two or more groups at least one goes each way, unless none or all are to be held out.
+    The split depends on the texts only, not on their order or on added passages that join no group. One exception: if
+    there are two or more groups, each side gets at least one, unless none or all are to be held out.
 
     Args:
         examples: examples to split; 25,000 take a few seconds on one core.
-        heldout_fraction: approximate share of the groups to hold out, from 0 to 1.
-        seed: another seed gives another split.
+        heldout_fraction: approximate fraction of the groups to hold out, from 0 to 1.
+        seed: a different seed gives a different split.
 
     Returns:
         Training examples and held-out examples, each in the given order.
@@ -59,7 +60,7 @@ def heldout_texts(texts: Sequence[str], heldout_fraction: float = 0.05, seed: in
     if not 0 <= heldout_fraction <= 1:
         raise EvaluationError(f"held-out fraction {heldout_fraction} is out of range; expected a value from 0 to 1")
     groups = _group_near_duplicates(texts)
-    # The smallest digest of its texts names a group. It is hashed again, as large groups have smaller digests.
+    # A group is named by the smallest digest of its texts, hashed again because large groups have smaller digests.
     names: dict[int, bytes] = {}
     for text, group in zip(texts, groups, strict=True):
         digest = hashlib.sha256(text.encode()).digest()
@@ -72,12 +73,12 @@ def heldout_texts(texts: Sequence[str], heldout_fraction: float = 0.05, seed: in
 
 
 def hash_to_unit_interval(digest: bytes, seed: int) -> float:
-    """Map a digest to a number in [0, 1) that depends on the digest and the seed only."""
+    """Map a digest to a number in [0, 1) that depends only on the digest and the seed."""
     return int.from_bytes(hashlib.sha256(f"{seed}:".encode() + digest).digest()[:6]) / 2**48
 
 
 def _group_near_duplicates(texts: Sequence[str]) -> list[int]:
-    """Group number of each text; texts that share a sampled run of words are in one group (union-find)."""
+    """Return the group number of each text; texts that share a sampled run of words are in one group (union-find)."""
     parents = list(range(len(texts)))
 
     def find(index: int) -> int:
@@ -94,11 +95,11 @@ def _group_near_duplicates(texts: Sequence[str]) -> list[int]:
 
 
 def _sample_shingles(text: str, starts: dict[str, bool]) -> set[int]:
-    """Hashes of the sampled runs of words, and of the whole text, which may be too short to have a run.
+    """Return hashes of the sampled runs of words, and of the whole text, which may be too short for a run.
 
     Args:
         text: the text.
-        starts: cache: whether runs that start with a word are sampled, by a hash that is the same in every process.
+        starts: cache of whether runs that start with a word are sampled; the hash is the same in every process.
     """
     words = _WORD.findall(text.lower())
     shingles = {hash(tuple(words))}

@@ -1,4 +1,4 @@
-"""Plain documents without questions: passages, with their own sentences to complete."""
+"""Plain documents without questions: passages, with sentences of their own to complete."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def load_text_examples(path: Path, *, max_context_chars: int) -> list[Example]:
 
 
 def read_texts(path: Path) -> Iterator[str]:
-    """Read the `text` of each line of a JSON lines file; blank lines are left out.
+    """Read the `text` of each line of a JSON lines file; blank lines are skipped.
 
     Raises:
         EvaluationError: if the file cannot be read, or a line is malformed (its number is given).

@@ -39,7 +39,7 @@ def frame_descriptions(task: Task, count: int) -> Task:
 
 
 def write_descriptions(task: Task, count: int, ask: Ask) -> Task:
-    """Return the task with `count` descriptions: its own, then those that a language model writes.
+    """Return the task with `count` descriptions: its own, then new ones written by a language model.
 
     Args:
         task: the task; the model is shown its definition and some training instances.
@@ -63,7 +63,7 @@ def write_descriptions(task: Task, count: int, ask: Ask) -> Task:
 
 
 def parse_descriptions(answer: str) -> list[str]:
-    """Extract one description per line of a model's answer, without bullets, numbers, quotation marks and headings."""
+    """Extract one description per line of a model's answer, without bullets, numbers, quotation marks or headings."""
     lines = (_BULLET.sub("", line).strip().strip('"').strip() for line in answer.splitlines())
     return [
         line

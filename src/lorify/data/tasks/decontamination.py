@@ -41,14 +41,14 @@ def decontaminate(
 ) -> tuple[list[Task], list[Overlap]]:
     """Remove everything from training tasks that shares an n-gram of words with an evaluation text.
 
-    A text shorter than an n-gram is compared as a whole if it has at least half as many words. Shorter ones (`yes`, a
+    A text shorter than an n-gram is compared as a whole if it has at least half as many words. Shorter texts (`yes`, a
     single word to classify) are ignored, because they occur in unrelated data sets.
 
     Args:
         tasks: training tasks.
-        eval_texts: all texts of the evaluation, inputs with their answers.
+        eval_texts: all texts of the evaluation: inputs with their answers.
         ngram_words: length of an n-gram, in words; case and punctuation are ignored.
-        max_overlap_share: a task with a larger share of overlapping instances is removed whole.
+        max_overlap_share: a task with a larger fraction of overlapping instances is removed completely.
 
     Returns:
         The remaining tasks, and the overlap of every task that has any.
@@ -73,7 +73,7 @@ def decontaminate(
 
 
 def instance_text(instance: Instance) -> str:
-    """Return the text of an instance that `decontaminate` compares: its input and its first answer."""
+    """Return the text that `decontaminate` compares for an instance: its input and first answer."""
     return f"{instance.input}\n{instance.outputs[0]}"
 
 

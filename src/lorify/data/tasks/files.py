@@ -1,7 +1,7 @@
 """Read and write tasks as JSON files.
 
-A file holds one object with `name`, `definition`, `descriptions`, `instances` (`input`, `outputs` and optionally
-`choices`), and optionally `metric`, `family` and `source`. If there are `categories`, the first of them is the family.
+A file contains one object with `name`, `definition`, `descriptions`, `instances` (`input`, `outputs` and optionally
+`choices`), and optionally `metric`, `family` and `source`. If there are `categories`, the first one is the family.
 Files of Super-NaturalInstructions are read as published.
 """
 
@@ -29,7 +29,7 @@ def load_tasks(path: Path) -> list[Task]:
     """Read tasks from a JSON file, or from all JSON files of a folder and its subfolders.
 
     Raises:
-        EvaluationError: if there is no such file or files are broken (which all are named), or two tasks share a name.
+        EvaluationError: if there is no such file, files are broken (all are named), or two tasks share a name.
     """
     paths = sorted(path.rglob("*.json")) if path.is_dir() else [path]
     if not paths:
@@ -65,7 +65,7 @@ def save_task(task: Task, folder: Path) -> Path:
 
 
 def task_path(task: Task, folder: Path) -> Path:
-    """Return the path to which `save_task` writes."""
+    """Return the path that `save_task` writes to."""
     return folder / (re.sub(r"[^\w.-]", "_", task.name).lstrip(".") + ".json")
 
 
@@ -97,7 +97,7 @@ def _parse_task(document: dict[str, Any], file_stem: str) -> Task:
 
 
 def _parse_sni(document: dict[str, Any], file_stem: str) -> Task:
-    """A file of Super-NaturalInstructions: `Definition`, `Categories`, and `Instances` with `input` and `output`."""
+    """Parse a Super-NaturalInstructions file: `Definition`, `Categories`, and `Instances` with `input` and `output`."""
     definitions = document.get("Definition")
     definition = " ".join(definitions) if isinstance(definitions, list) else definitions
     if not isinstance(definition, str) or not definition.strip():
@@ -146,12 +146,12 @@ def _parse_texts(document: dict[str, Any], field: str) -> tuple[str, ...]:
 
 
 def _has_words(description: str) -> bool:
-    """Return whether a description has words besides the gaps (`{...}`) of a template that it was recovered from."""
+    """Return whether a description has words besides the gaps (`{...}`) of its original template."""
     return len(re.findall(r"[^\W\d_]{2,}", description)) >= _MIN_DESCRIPTION_WORDS
 
 
 def _guess_metric(instances: Sequence[Instance]) -> Metric:
-    """`number` if all answers are numbers, `rouge_l` (as in Super-NaturalInstructions) if they are long, else
+    """Return `number` if all answers are numbers, `rouge_l` (as in Super-NaturalInstructions) if they are long, else
     `normalized`."""
     if all(re.fullmatch(r"-?\d+(?:[.,]\d+)*", instance.outputs[0].strip()) for instance in instances):
         return "number"

@@ -1,8 +1,8 @@
 """Fuzzy functions: a specification in words, inputs, and exact outputs, as TOML files.
 
 A file has one table `[[functions]]` for each function, with `name`, `specification` and `examples`, pairs of input and
-output. The name of the file is the family of its functions. In the manner of FuzzyBench (Program-as-Weights, arXiv
-2607.02512); the functions are others.
+output. The file name is the family of its functions. Modelled on FuzzyBench (Program-as-Weights, arXiv 2607.02512), but
+with different functions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lorify.data.tasks.schema import Instance, MeasuredTask, Task
 from lorify.errors import EvaluationError
 
 NUM_SHOWN = 3
-"""The first examples of a function, which are shown in prompts; the others are measured."""
+"""Number of examples shown in prompts, the first ones of a function; the others are measured."""
 
 
 def load_fuzzy_functions(path: Path) -> list[MeasuredTask]:

@@ -11,10 +11,10 @@ from lorify.json_text import parse_json
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Read a file that holds one JSON object.
+    """Read a file that contains one JSON object.
 
     Raises:
-        EvaluationError: if the file cannot be read, is not JSON, or holds something else.
+        EvaluationError: if the file cannot be read, is not JSON, or is not an object.
     """
     try:
         document = parse_json(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Descriptions with other text around them, as people write when they take their time."""
+"""Descriptions inside longer text, as in detailed messages that people write."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ FRAMES = (
     "I would be grateful for some help with a rather boring job that I have been putting off for weeks. {} I know that "
     "this sounds simple, but there are hundreds of them, and doing it by hand takes me whole evenings.",
 )
-"""About 45 tokens of text around a description; they are not trained on."""
+"""Frames with about 45 tokens of text around a description; not used in training."""
 
 
 def with_long_wordings(task: Task) -> Task:
-    """Put every description of a task into one of the frames; the same task gets the same ones each time."""
+    """Put every description of a task into one of the frames; a task always gets the same frames."""
     rng = random.Random(f"long/{task.name}")
     return replace(task, descriptions=tuple(rng.choice(FRAMES).replace("{}", text) for text in task.descriptions))

@@ -10,9 +10,9 @@ from lorify.data.tables import load_table
 from lorify.data.text import capitalize_first
 
 REPLACED_SHARE = 0.5
-"""Share of the words with synonyms that are replaced."""
+"""Fraction of the words with synonyms that are replaced."""
 OMITTED_SHARE = 0.15
-"""Share of the articles, `please` and final full stops that are omitted."""
+"""Fraction of articles, `please` and final full stops that are omitted."""
 
 _QUOTED = re.compile(r'("[^"]*")')
 _OMISSIBLE = re.compile(r"\b(?:the|a|an|please)\b ?|\.$", re.IGNORECASE)

@@ -85,7 +85,7 @@ HELDOUT_INSTANCE_SHARE = 0.2
 def split_descriptions(
     task: Task, heldout_share: float = HELDOUT_DESCRIPTION_SHARE
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split off the last descriptions for evaluation; if these are less than one, all are used for both purposes."""
+    """Split off the last descriptions for evaluation; if there are too few, all are used for both purposes."""
     num_unseen = int(heldout_share * len(task.descriptions))
     if not num_unseen:
         return task.descriptions, task.descriptions
@@ -114,12 +114,12 @@ def split_instances(
 
 @dataclass(frozen=True)
 class MeasuredTask:
-    """A task, and which of its instances and descriptions are measured.
+    """A task, with the instances and descriptions to measure.
 
     Attributes:
         task: the task.
         shown: instances that examples in the prompt are drawn from.
-        measured: instances whose inputs are asked.
+        measured: instances to evaluate.
         descriptions: descriptions that adapters are generated from.
     """
 
@@ -130,5 +130,5 @@ class MeasuredTask:
 
 
 def split_task(task: Task) -> MeasuredTask:
-    """Measure what training holds out: the last descriptions and instances."""
+    """Choose the descriptions and instances that training holds out: the last ones."""
     return MeasuredTask(task, *split_instances(task), split_descriptions(task)[1])

@@ -22,7 +22,7 @@ class TaskSpec:
 
     Attributes:
         name: unique name; it seeds the draws, so renaming a task changes its instances and descriptions.
-        family: name of its family; tasks of one family are alike.
+        family: name of its family; tasks of one family are similar.
         draw_instance: draws an instance.
         templates: templates of descriptions; the last one is reserved for unseen descriptions.
         choices: all possible answers, if they are few.
@@ -46,7 +46,7 @@ def on_sentence(change: Callable[[str], str]) -> DrawInstance:
 
 
 def on_list(change: Callable[[list[str]], str], low: int = 3, high: int = 5) -> DrawInstance:
-    """Build instances of a list of `low` to `high` random words and what `change` makes of it.
+    """Build instances of a list of `low` to `high` random words and the result of `change` for it.
 
     Args:
         change: writes the answer from the words.

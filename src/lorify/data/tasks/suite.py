@@ -1,6 +1,6 @@
 """Generated tasks that a small base can learn, in families; whole families are held out for evaluation.
 
-Every call in every process gives the same tasks, descriptions and instances.
+Tasks, descriptions and instances are the same in every call and process.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from lorify.data.tasks.spec import TaskSpec
 from lorify.data.tasks.templates import add_frame, draw_descriptions
 
 UNSEEN_FAMILIES = frozenset({"brackets", "greetings", "messages", "dates", "votes", "topic questions"})
-"""Families that are never trained on. Each requests something that trained families request in other forms."""
+"""Families that are never trained on. Trained families contain similar requests in other forms."""
 
 NUM_INSTANCES = 240
 NUM_DRAWN_INSTANCES = 24
-"""Instances of a task of a drawn family; few, because there is no limit to the number of such tasks."""
+"""Number of instances per task of a drawn family; few, because there is no limit to the number of tasks."""
 
 SOURCE = "suite"
 _DRAWS_PER_INSTANCE = 4

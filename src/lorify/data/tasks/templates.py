@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 NUM_SEEN = 12
 NUM_UNSEEN = 4
-"""Descriptions of a task for training, and further ones, from a template of their own, for evaluation."""
+"""Number of a task's descriptions for training, and for evaluation, which come from a separate template."""
 
 UNFRAMED_SHARE = 0.6
-"""Share of the descriptions that `add_frame` leaves alone."""
+"""Fraction of the descriptions that `add_frame` leaves unchanged."""
 
 _SHORTHANDS = {
     "$text": "{the text|the sentence|the input|what you are given|the words you get}",
@@ -63,11 +63,11 @@ def expand(template: str) -> list[str]:
 
 
 def draw_descriptions(spec: TaskSpec) -> tuple[str, ...]:
-    """Draw the descriptions of a task; the same task gets the same ones every time.
+    """Draw the descriptions of a task; a task always gets the same ones.
 
     Returns:
-        `NUM_SEEN` descriptions from all templates but the last, the first template's first, then `NUM_UNSEEN` from the
-        last template.
+        `NUM_SEEN` descriptions from all templates but the last, starting with the first template, then `NUM_UNSEEN`
+        from the last template.
     """
     rng = random.Random(f"descriptions/{spec.name}")
     first, *others, unseen = (_shuffled(expand(template), rng) for template in spec.templates)
@@ -77,7 +77,7 @@ def draw_descriptions(spec: TaskSpec) -> tuple[str, ...]:
 
 
 def add_frame(text: str, rng: random.Random) -> str:
-    """Put a description into a random frame such as `Your task: ...`, or leave it alone."""
+    """Put a description into a random frame such as `Your task: ...`, or leave it unchanged."""
     return text if rng.random() < UNFRAMED_SHARE else rng.choice(_FRAMES).replace("{}", text)
 
 

@@ -1,4 +1,4 @@
-"""Words that generated tasks are made of, and sentences, reviews and lists made of the words."""
+"""Words for generated tasks, and sentences, reviews and lists made from them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ALL_WORDS = (
 """Words, names and labels of drawn tasks."""
 
 NUM_ADJECTIVES = 24
-"""The first of the words with opposites are adjectives."""
+"""This many words at the start of the list of opposites are adjectives."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Tasks that were written for training, as people ask for them: classification, extraction, rewriting, formats.
+"""Tasks written for training, as people would phrase them: classification, extraction, rewriting, formats.
 
-Each has wordings of several people and instances of different areas of life. None of them is a task of a suite.
+Each has wordings in several people's style and instances from different areas of life. None is a task of a suite.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SOURCE = "written"
 
 @cache
 def written_tasks() -> tuple[Task, ...]:
-    """Read the written tasks; each is a family of its own."""
+    """Read the written tasks; each is its own family."""
     return tuple(map(_task, load_rows("lorify.data.tasks", "written_tasks")))
 
 

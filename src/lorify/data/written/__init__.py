@@ -1,1 +1,1 @@
-"""Documents of everyday kinds with questions and chats, written for training."""
+"""Everyday documents with questions and chats, written for training."""

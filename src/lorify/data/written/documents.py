@@ -1,7 +1,7 @@
-"""Documents of everyday kinds, such as minutes, contracts and mails, with questions and chats; written for training.
+"""Everyday documents, such as minutes, contracts and mails, with questions and chats; written for training.
 
-None of them is in a suite. Answers are words of their document, `yes` or `no`. Some questions have no answer, although
-the document has words that might seem to be one.
+None of them is in a suite. Answers are words from the document, `yes` or `no`. Some questions have no answer, although
+the document contains words that might seem to answer them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SOURCE = "written"
 
 @cache
 def written_documents() -> tuple[Example, ...]:
-    """Read the written documents. Questions of chats have turns; unanswerable ones contain them."""
+    """Read the written documents. Questions in chats have turns; unanswerable questions contain their turns."""
     return tuple(map(_example, load_rows("lorify.data.written", "documents")))
 
 

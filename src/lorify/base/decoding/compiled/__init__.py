@@ -1,1 +1,1 @@
-"""Decoding by loops that Numba compiles, on CPUs without bfloat16 and for bases with quantized weights."""
+"""Decoding with loops compiled by Numba, on CPUs without bfloat16 and for bases with quantized weights."""

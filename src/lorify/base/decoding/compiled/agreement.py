@@ -1,4 +1,4 @@
-"""Check matrices against PyTorch: those in the cache may be damaged or of another base."""
+"""Check matrices against PyTorch: cached ones may be damaged or belong to another base."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lorify.base.decoding.block_rows import BlockRows
 from lorify.base.decoding.compiled.rows import CompiledRows, CompiledStep
 from lorify.base.model import BaseLM
 
-_TOLERANCE = 0.05  # relative; weights that were rounded to bfloat16 before differ by a hundredth
+_TOLERANCE = 0.05  # relative; weights that were already rounded to bfloat16 differ by about a hundredth
 _TOKEN = 1
 
 
 @torch.inference_mode()
 def agrees(base: BaseLM, step: CompiledStep) -> bool:
-    """Return whether compiled loops have the logits of PyTorch for a sequence of one token."""
+    """Return whether compiled loops and PyTorch give the same logits for a sequence of one token."""
     decoder: Any = base.decoder
     attention: Any = base.blocks[0].self_attn
     x = F.embedding(torch.tensor([_TOKEN]), decoder.embed_tokens.weight)

@@ -1,4 +1,4 @@
-"""Numbers of 64 bits that compiled code shares between threads, given by their addresses."""
+"""Atomic operations on 64-bit numbers that compiled code shares between threads, given by their addresses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _pointer(builder: Any, address: Any) -> Any:
 
 @intrinsic
 def pointer_to(_typing: Any, address: Any) -> Any:
-    """Return an address as a pointer, of which `numba.carray` makes an array."""
+    """Return an address as a pointer, which `numba.carray` turns into an array."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], cgutils.voidptr_t)
@@ -31,7 +31,7 @@ def pointer_to(_typing: Any, address: Any) -> Any:
 
 @intrinsic
 def fetch_add(_typing: Any, address: Any, value: Any) -> Any:
-    """Add to the number at an address, and return what it was before."""
+    """Add to the number at an address and return its previous value."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.atomic_rmw("add", _pointer(builder, arguments[0]), arguments[1], "seq_cst")

@@ -1,7 +1,7 @@
-"""Numba's compiler, with a cache of its own for each version of the sources.
+"""Numba's compiler, with a separate cache for each version of the sources.
 
-Numba keeps what it has compiled until the file of a function changes. Functions of other files that it calls are
-compiled into it, so the cache is kept by the content of all files of this package.
+Numba reuses a compiled function until the function's own file changes. Functions that it calls from other files are
+compiled into it, so the cache is keyed by the content of all files of this package.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _SOURCES = Path(__file__).parent
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function when it is first called, or take it from the cache. It runs without the interpreter's lock.
+    """Compile a function when it is first called, or load it from the cache. It runs without the interpreter's lock.
 
-    Sums may be taken in any order, as vector instructions need.
+    Sums may be computed in any order, as vector instructions require.
 
     Raises:
         RuntimeError: if no folder for the cache can be written.
@@ -38,7 +38,7 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 
 def _cache_folder() -> Path:
-    """The folder beside the sources, or in the user's cache if that cannot be written."""
+    """The folder next to the sources, or in the user's cache if that is not writable."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_SOURCES.glob("*.py")))).hexdigest()[:16]
     beside = _SOURCES / "__pycache__"
     parent = beside if os.access(beside if beside.is_dir() else _SOURCES, os.W_OK) else cache_dir() / "compiled"

@@ -1,4 +1,4 @@
-"""Named arrays in one file that is mapped into memory: weights are neither parsed nor copied."""
+"""Named arrays in one file that is mapped into memory, so that weights are neither parsed nor copied."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 WEIGHTS_NAME = "weights.bin"
 _LAYOUT_NAME = "layout.json"
-_ALIGNMENT = 4096  # memory is mapped by pages
+_ALIGNMENT = 4096  # memory is mapped in pages
 
 
 @dataclass(frozen=True)
 class Constant:
-    """Where a constant is in the file.
+    """The position of a constant in the file.
 
     Attributes:
         dtype: name of its dtype in numpy.
@@ -32,7 +32,7 @@ class Constant:
 
 
 class Constants:
-    """Named constants. The content is in memory until it has been written."""
+    """Named constants. Their content is in memory until it has been written."""
 
     def __init__(self, entries: Mapping[str, Constant] | None = None) -> None:
         """Start with the constants of a written file, or without any."""
@@ -42,7 +42,7 @@ class Constants:
 
     @classmethod
     def read(cls, folder: Path) -> Constants | None:
-        """Return the constants that `write` wrote into a folder; None if they are not complete."""
+        """Return the constants that `write` wrote to a folder; None if they are incomplete."""
         try:
             layout = json.loads((folder / _LAYOUT_NAME).read_text(encoding="utf-8"))
             entries = {
@@ -65,7 +65,7 @@ class Constants:
         (folder / _LAYOUT_NAME).write_text(json.dumps(layout), encoding="utf-8")
 
     def arrays(self, folder: Path | None = None) -> dict[str, np.ndarray]:
-        """Return the constants by name: those in memory, or with a folder those that were written into it."""
+        """Return the constants by name, from memory or, if a folder is given, from the file written there."""
         if folder is None:
             content = np.frombuffer(b"".join(self._parts), np.uint8)
         else:

@@ -16,24 +16,24 @@ Step = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Helpers:
-    """One thread less than PyTorch uses. They take parts of a step as far as they get to run, so none is waited for."""
+    """Threads, one fewer than PyTorch uses. They take parts of a step when they get to run; no step waits for that."""
 
     def __init__(self) -> None:
         """Start without threads."""
         self._queues: list[SimpleQueue[Step | None]] = []
         self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()  # held by the step that is helped with
+        self._lock = threading.Lock()  # held by the step that the threads help with
         weakref.finalize(self, _stop, self._queues)
 
     def run(self, step: Step) -> None:
-        """Run a step, alone if another one is being helped with."""
+        """Run a step, without help if the threads are busy with another one."""
         if torch.get_num_threads() == 1 or not self._lock.acquire(blocking=False):
             run_step(*step, ALONE)
             return
         try:
             prepare_step(step[2])
             for queue in self._started(torch.get_num_threads() - 1):
-                if queue.empty():  # otherwise it has yet to wake up for an earlier step
+                if queue.empty():  # otherwise the thread has not yet woken up for an earlier step
                     queue.put(step)
             run_step(*step, LEADER)
         finally:

@@ -1,4 +1,4 @@
-"""The operations of a decoding step, each on a part of its output, so that threads can share it.
+"""The operations of a decoding step; each call computes a part of the output, so that threads can share the work.
 
 Shapes: N rows, G groups of weights, H query heads, K key/value heads, C channels per head, T positions, R rank.
 """
@@ -17,7 +17,7 @@ _FOUR, _EIGHT = uint32(15), uint32(255)
 
 @compiled
 def exponential(x):
-    """exp(x) in float32 with a relative error of 2e-7; other than that of the C library it is computed for vectors.
+    """exp(x) in float32 with a relative error of 2e-7; unlike the C library's, it can be vectorized.
 
     Source: Cephes, `expf`.
     """
@@ -134,7 +134,7 @@ def multiply_row(words, step, low, x, out):
 
     Args:
         words: the levels of the block `[G, GROUP * bits / 32, BLOCK]`.
-        step: distance of two levels `[G, BLOCK]`.
+        step: distance between two levels `[G, BLOCK]`.
         low: value of level 0 `[G, BLOCK]`.
         x: the input.
         out: the output.
@@ -158,7 +158,7 @@ def multiply_row(words, step, low, x, out):
 
 @compiled
 def multiply_rows(words, step, low, x, out):
-    """Product of rows `x [N, in]` and a block of outputs `out [N, BLOCK]`; as `multiply_row`, levels are read once."""
+    """Product of rows `x [N, in]` and a block of outputs `out [N, BLOCK]`; levels are read once for all rows."""
     weights = np.empty((GROUP, BLOCK), np.float32)
     per_word = GROUP // words.shape[1]
     bits = uint32(32 // per_word)

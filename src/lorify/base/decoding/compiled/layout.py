@@ -1,7 +1,7 @@
 """How the weights of a matrix are stored for compiled products.
 
-Outputs are in blocks, so that vector instructions compute several outputs at once. A word of 32 bits holds the levels
-of one output for 8 inputs (4 bits) or 4 inputs (8 bits), the first one in the lowest bits.
+Outputs are grouped into blocks, so that vector instructions compute several at once. A 32-bit word holds the levels of
+one output for 8 inputs (4 bits) or 4 inputs (8 bits), the first one in the lowest bits.
 
 Shapes: G groups of weights, O blocks of outputs.
 """
@@ -29,10 +29,10 @@ class OffGridError(Exception):
 
 
 def check_samples(weights: Iterable[Tensor]) -> None:
-    """Look at a few rows of each matrix, to know soon that a base is not quantized.
+    """Look at a few rows of each matrix, to find out quickly that a base is not quantized.
 
     Raises:
-        OffGridError: if they do not lie on a quantization grid.
+        OffGridError: if the rows do not lie on a quantization grid.
     """
     for weight in weights:
         _on_grid([weight[:_SAMPLE_ROWS]])
@@ -42,7 +42,7 @@ def blocked_weights(weights: Sequence[Tensor]) -> dict[str, Tensor]:
     """Store matrices `[out_i, in]`, concatenated along the output, in blocks.
 
     Returns:
-        `words [O, G, GROUP * bits / 32, BLOCK]` as whole numbers of 32 bits, `step [O, G, BLOCK]`, the distance of two
+        `words [O, G, GROUP * bits / 32, BLOCK]` as 32-bit integers, `step [O, G, BLOCK]`, the distance between two
         levels, and `low [O, G, BLOCK]`, the value of level 0.
 
     Raises:

@@ -18,7 +18,7 @@ def open_step(base: BaseLM) -> CompiledStep | None:
     """Return the compiled loops of a base; None if its weights do not lie on a quantization grid.
 
     Raises:
-        BaseModelError: if their logits are not those of PyTorch.
+        BaseModelError: if their logits differ from PyTorch's.
     """
     cached = read_matrices(base)
     if cached is not None and agrees(base, step := CompiledStep(cached)):

@@ -1,4 +1,4 @@
-"""The operations of a decoding step, as `lorify.base.decoding.compiled.step` takes them."""
+"""The operations of a decoding step, in the form that `lorify.base.decoding.compiled.step` takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NUM_FIELDS = 16
 
 
 class Operations:
-    """A list of operations on buffers, which it keeps alive."""
+    """A list of operations on buffers; it keeps the buffers alive."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -25,7 +25,7 @@ class Operations:
         self._kept: list[object] = []
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the operations, their numbers and a control block, as `run_step` takes them."""
+        """Return the operations, their numbers and a control block, as arguments of `run_step`."""
         rows = np.zeros((len(self._rows), _NUM_FIELDS), np.int64)
         for row, fields in zip(rows, self._rows, strict=True):
             row[: len(fields)] = fields
@@ -46,7 +46,7 @@ class Operations:
     def rotate(
         self, joined: Tensor, heads: int, rotary: tuple[Tensor, Tensor], lengths: Tensor, keys: Tensor, values: Tensor
     ) -> None:
-        """Add rotary embeddings of queries and keys, in place, and the writing of keys and values to the cache.
+        """Add operations that rotate queries and keys in place and write keys and values to the cache.
 
         Args:
             joined: queries, keys and values `[N, (H + 2 K) C]`.
@@ -73,7 +73,7 @@ class Operations:
     def multiply(
         self, x: Tensor, matrix: BlockedMatrix, update: JointUpdate | None = None, total: Tensor | None = None
     ) -> Tensor:
-        """Add the product of rows `x [N, in]` and a matrix, and of an update.
+        """Add the product of rows `x [N, in]` and a matrix, plus an update.
 
         Args:
             x: the inputs.
@@ -102,7 +102,7 @@ class Operations:
 
 
 def _row_size(factor: Tensor) -> int:
-    """Distance of the factors of two rows; 0 if all rows share one."""
+    """Distance between the factors of two rows; 0 if all rows share one."""
     return 0 if factor.dim() == 2 else factor[0].numel()
 
 

@@ -20,7 +20,7 @@ from lorify.base.model import BaseLM
 
 
 class CompiledStep:
-    """What the rows of a base share: its matrices, and threads that help."""
+    """What all rows of a base share: the base's matrices and the helper threads."""
 
     def __init__(self, matrices: Matrices) -> None:
         """Start without threads."""

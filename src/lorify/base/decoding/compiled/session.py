@@ -26,9 +26,9 @@ _log = logging.getLogger(__name__)
 
 
 def find_compiled(base: BaseLM) -> CompiledStep | None:
-    """Return the compiled loops of a base; None where PyTorch decodes it. They are opened after some steps.
+    """Return the compiled loops of a base; None if PyTorch decodes it. They are opened after some steps.
 
-    See `lorify.base.kept_session` for when that is.
+    `lorify.base.kept_session` says when.
     """
     kept = base.decoding_session
     if not kept.is_due or os.environ.get(DECODING_VARIABLE) == "torch" or not _may_be_compiled(base):
@@ -51,7 +51,7 @@ def _may_be_compiled(base: BaseLM) -> bool:
 
 
 def _has_known_layers(base: BaseLM) -> bool:
-    """Return whether the operations of a step are those of the base; its weights are not looked at."""
+    """Return whether a step's operations match the base's layers; weights are not checked."""
     if not base.architecture.has_fast_decoding:
         return False
     linears = [*base.linear_keys.values(), base.model.get_output_embeddings()]
@@ -65,14 +65,14 @@ def _has_known_layers(base: BaseLM) -> bool:
 
 
 def _versions(base: BaseLM) -> tuple[int, ...]:
-    """The versions of the weights, which may be changed in place."""
+    """The versions of the weights, which change when weights are changed in place."""
     head: Any = base.model.get_output_embeddings()
     return tuple(linear.weight._version for linear in (*base.linear_keys.values(), head))
 
 
 def _open(base: BaseLM) -> CompiledStep | None:
     """Return the loops of a base; None if its weights do not lie on a quantization grid, or Numba fails."""
-    # Only those who decode with it wait for Numba.
+    # Imported here, so that only decoding with these loops waits for Numba.
     try:
         from lorify.base.decoding.compiled.opening import open_step
     except Exception as error:  # Numba raises RuntimeError if it finds no folder for its cache

@@ -1,7 +1,7 @@
 """A decoding step as a list of operations that threads work through together.
 
-Each operation is a row of whole numbers: its kind, its number of parts, and addresses and sizes (see `operations`).
-Threads take parts one by one, so that one that is interrupted holds up the others for one part only.
+Each operation is a row of integers: its kind, its number of parts, and addresses and sizes (see `operations`).
+Threads take parts one by one, so an interrupted thread delays the others by one part only.
 
 Shapes: as in `kernels`.
 """
@@ -29,12 +29,12 @@ from lorify.base.weight_grids import GROUP
 NORMALIZE, GATE, ROTATE, ATTEND, MULTIPLY, REDUCE = range(6)
 ALONE, LEADER, HELPER = range(3)
 RANKS = 16
-"""Ranks of an update that are one part of `REDUCE`."""
+"""Number of ranks of an update in one part of `REDUCE`."""
 
 _SPINS = 2000  # a few microseconds, about as long as a part takes
 _PART_BITS = 32
 _PARTS = (1 << _PART_BITS) - 1
-_COUNTER, _DONE = 0, 16  # in the control block, far enough apart for a cache line each
+_COUNTER, _DONE = 0, 16  # indices in the control block, far enough apart for separate cache lines
 CONTROL_WORDS = 32
 """Size of the block by which threads share an operation."""
 
@@ -147,7 +147,7 @@ def _do_part(op, scalar, part):
 
 
 def prepare_step(control: np.ndarray) -> None:
-    """Have threads wait for the first operation; before, they return at once, as the last step has ended."""
+    """Make threads wait for the first operation; until this call they return at once, since the last step has ended."""
     control[_COUNTER] = (1 << (_PART_BITS - 1)) - 1
 
 
@@ -202,15 +202,15 @@ def _help(operations, scalars, control):
 
 @compiled
 def run_step(operations, scalars, control, role):
-    """Work through all operations, or help another thread that does, until it has ended.
+    """Work through all operations, or help the thread that does until it has finished.
 
-    One function for all roles, as Numba compiles the operations again for each function that calls them.
+    One function serves all roles, since Numba compiles the operations again for each function that calls them.
 
     Args:
-        operations: a row for each, in whole numbers of 64 bits.
-        scalars: a float32 for each.
-        control: the block of `CONTROL_WORDS` numbers of this list of operations.
-        role: `ALONE`, `LEADER` of others, or `HELPER`.
+        operations: one row of 64-bit integers per operation.
+        scalars: one float32 per operation.
+        control: the block of `CONTROL_WORDS` numbers for this list of operations.
+        role: `ALONE`, `LEADER` of other threads, or `HELPER`.
     """
     if role == HELPER:
         _help(operations, scalars, control)

@@ -1,4 +1,4 @@
-"""The updates of linear layers that share their input, as one."""
+"""The updates of linear layers that share their input, joined into one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lorify.base.lora import LoraTensors
 
 @dataclass(frozen=True)
 class JointUpdate:
-    """One update of several linear layers.
+    """A single update for several linear layers.
 
     Attributes:
         A: `[R, in]`, or `[N, R, in]` if each row has its own.
@@ -59,5 +59,5 @@ def _active_factor(update: LoraTensors) -> Tensor:
 
 
 def _without_rows(factor: Tensor) -> Tensor:
-    """Drop the dimension of the rows where they share one factor, which is then read once for all of them."""
+    """Drop the row dimension if all rows share one factor, which is then read once for all rows."""
     return factor[0] if len(factor) == 1 else factor

@@ -1,4 +1,4 @@
-"""The matrices of a base in blocks, and their file in the cache."""
+"""The matrices of a base stored in blocks, and their cache file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from lorify.base.model import BaseLM
 from lorify.errors import BaseModelError
 
 LINEAR_GROUPS = (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",))
-"""Linear layers of a block that share their input; each group is one matrix."""
+"""Groups of linear layers of a block that share their input; each group becomes one matrix."""
 HEAD = "head"
 
 LAYOUT_VERSION = 1
-"""Version of the cached files, to be raised when the layout changes."""
+"""Version of the cached files; raise it when the layout changes."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class BlockedMatrix:
 
     Attributes:
         words: its levels.
-        step: distance of two levels.
+        step: distance between two levels.
         low: value of level 0.
-        size: number of outputs, without those that fill the last block.
+        size: number of outputs, without the padding of the last block.
     """
 
     words: np.ndarray
@@ -58,11 +58,11 @@ class BlockedMatrix:
 
 
 Matrices = Mapping[str, BlockedMatrix]
-"""The matrices of a base by `matrix_name`, and its output layer by `HEAD`."""
+"""The matrices of a base, keyed by `matrix_name`, and its output layer, keyed by `HEAD`."""
 
 
 def matrix_name(layer: int, first: str) -> str:
-    """Return the name of the matrix of a group, by its block and its first linear layer."""
+    """Return the name of a group's matrix, made from its block and its first linear layer."""
     return f"{layer}.{first}"
 
 
@@ -72,7 +72,7 @@ def weights_folder(base: BaseLM) -> Path:
 
 
 def read_matrices(base: BaseLM) -> Matrices | None:
-    """Map the matrices of a base in the cache into memory; None if they are not there or not complete."""
+    """Map the cached matrices of a base into memory; None if they are missing or incomplete."""
     folder = weights_folder(base)
     constants = Constants.read(folder)
     try:
@@ -82,7 +82,7 @@ def read_matrices(base: BaseLM) -> Matrices | None:
 
 
 def build_constants(base: BaseLM) -> Constants:
-    """Bring the weights of a base into blocks.
+    """Store the weights of a base in blocks.
 
     Raises:
         OffGridError: if some weights do not lie on a quantization grid.
@@ -104,7 +104,7 @@ def write_constants(base: BaseLM, constants: Constants) -> None:
     """Write the matrices of a base into the cache.
 
     Raises:
-        BaseModelError: if that is not possible.
+        BaseModelError: if they cannot be written.
     """
     folder = weights_folder(base)
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,1 +1,1 @@
-"""Reading PDFs: characters and ruling lines through pdfium, then columns, tables and paragraphs by their places."""
+"""Read PDFs: characters and ruling lines come from pdfium; columns, tables and paragraphs from their positions."""

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A text on a page with the box around it.
+    """A text on a page with its bounding box.
 
     Attributes:
         text: its text; words have no spaces.
         left, top, right, bottom: sides of the box, in points.
         size: height of its characters, in points.
-        index: position in the order in which the file draws.
+        index: position in the file's drawing order.
         is_block: whether the text is a whole table, not a piece of a line.
-        words: the words of a piece of a line, from which it can be divided; empty for words themselves.
+        words: the words of a piece of a line, so that it can be divided; empty for words themselves.
     """
 
     text: str
@@ -34,17 +34,17 @@ class Box:
 
     @property
     def middle(self) -> float:
-        """Height of its middle."""
+        """Vertical middle of the box."""
         return (self.top + self.bottom) / 2
 
     def is_beside(self, other: Box) -> bool:
-        """Return whether both are on one line of text, so far as their heights tell."""
+        """Return whether both boxes are on one line of text, judging by their heights."""
         overlap = min(self.bottom, other.bottom) - max(self.top, other.top)
         return overlap > 0.5 * min(self.bottom - self.top, other.bottom - other.top)
 
 
 def joined(boxes: Sequence[Box], separator: str = " ") -> Box:
-    """Return one box around others, with their texts in the order given."""
+    """Return one box around several, with their texts in the given order."""
     return Box(
         separator.join(box.text for box in boxes),
         min(box.left for box in boxes),

@@ -1,4 +1,4 @@
-"""Characters of a page as words, and words as pieces of lines."""
+"""Join the characters of a page into words, and words into pieces of lines."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ MAX_CHARACTERS = 200_000
 """Maximum number of characters of a page; pages of books have about 3,000."""
 
 _WORD_GAP, _PIECE_GAP, _STRAY_GAP = 0.3, 0.9, 0.4
-"""Gaps, in heights of characters, at which words, pieces drawn in one go, and pieces drawn apart end."""
+"""Gaps, in character heights, that end words, pieces drawn in one go, and pieces drawn separately."""
 _JUSTIFIED_GAP, _JUSTIFIED_WORDS = 3.0, 5
-"""Widest gap, in heights of characters, and smallest number of words of a line that is stretched to its column."""
+"""Widest gap, in character heights, and smallest number of words of a line stretched to its column width."""
 _FLAT = 0.35
-"""A character that is lower than this, relative to its neighbour, has the height of its ink and not of its font."""
+"""A character less tall than this, relative to its neighbour, has the height of its ink, not of its font."""
 _SAME_PLACE = 0.12
-"""Distance, in heights of characters, of two equal characters that are drawn over each other to look bold."""
+"""Distance, in character heights, between two equal characters drawn over each other to look bold."""
 _CELL = 2.0
-"""Side, in points, of the squares by which characters are found again; narrower than any letter that can be read."""
+"""Side, in points, of the grid squares that index characters by place; narrower than any legible letter."""
 _LEADERS = re.compile(r"(?:\s*\.){4,}\s*")
 _BULLETS = {0xF0B7: "•", 0xF0A7: "•", 0xF0D8: "•", 0xF0FC: "•", 0xF06E: "•", 0xF0A8: "•"}
 
@@ -43,7 +43,7 @@ class PageText:
         angle: the angle by which they were turned clockwise, in degrees: 0, 90, 180 or 270.
         slanted: text in other directions, such as a watermark or a label at the margin.
         num_characters: number of characters.
-        num_unmapped: number of characters whose letters the file does not name.
+        num_unmapped: number of characters that the file does not map to letters.
     """
 
     words: list[Box]
@@ -104,8 +104,8 @@ def turn(x: float, y: float, angle: int) -> tuple[float, float]:
 def line_pieces(words: Sequence[Box]) -> list[Box]:
     """Join the words of each line into pieces, split at gaps that may separate columns.
 
-    Consecutive words in the file are joined across wider gaps (`_PIECE_GAP`) than words that the file draws at
-    different times (`_STRAY_GAP`).
+    Words that are consecutive in the file are joined across wider gaps (`_PIECE_GAP`) than words that it draws
+    separately (`_STRAY_GAP`).
 
     Args:
         words: the words of a page, in the order of the file.
@@ -122,7 +122,7 @@ def grouped_words(words: Sequence[Box]) -> list[list[Box]]:
 
 
 def _runs(words: Sequence[Box], gap: float) -> list[list[Box]]:
-    """Group words that follow each other at gaps of at most `gap` heights."""
+    """Group consecutive words with gaps of at most `gap` heights."""
     runs: list[list[Box]] = []
     for word in words:
         if runs and _follows(runs[-1][-1], word, gap):
@@ -133,7 +133,7 @@ def _runs(words: Sequence[Box], gap: float) -> list[list[Box]]:
 
 
 def _is_justified(line: Sequence[Box]) -> bool:
-    """Return whether a line is prose that was stretched to the width of its column: all its gaps are the same."""
+    """Return whether a line is prose stretched to its column width: all its gaps are equal."""
     gaps = [second.left - first.right for first, second in itertools.pairwise(line)]
     num_lower = sum(word.text[0].islower() for word in line)
     return len(line) >= _JUSTIFIED_WORDS and 2 * num_lower >= len(line) and 0 < max(gaps) <= 1.3 * min(gaps)
@@ -174,7 +174,7 @@ def _character(textpage: object, index: int) -> _Character:
 
 
 def _normalized(code: int) -> str:
-    """Return a character, with ligatures such as ﬁ as letters; empty for one that stands for nothing."""
+    """Return a character, with ligatures such as ﬁ as letters; U+FFFD if its code has no known meaning."""
     if 0xFB00 <= code <= 0xFB06:
         return unicodedata.normalize("NFKC", chr(code))
     if 0xD800 <= code <= 0xDFFF or 0xE000 <= code <= 0xF8FF or code > 0x10FFFF:
@@ -187,7 +187,7 @@ def _is_meaningless(text: str) -> bool:
 
 
 def _upright(char: _Character, main: int | None, index: int) -> Box | None:
-    """Return the box of a character after its page was turned by `main` degrees; None if it runs another way."""
+    """Return the box of a character after turning its page by `main` degrees; None if it is turned otherwise."""
     if char.angle is None:
         return Box("", 0, 0, 0, 0, 0)
     if main is None or char.angle != main:
@@ -199,11 +199,11 @@ def _upright(char: _Character, main: int | None, index: int) -> Box | None:
 
 
 def _words(characters: Iterable[Box | None], is_ligature: Callable[[Box], bool]) -> list[Box]:
-    """Join characters into words; a character that is drawn twice at one place counts once.
+    """Join characters into words; a character drawn twice at one place counts once.
 
     Args:
-        characters: characters in the order in which they are drawn; None and empty ones end words.
-        is_ligature: whether a character is part of the same sign as the one before it, such as the second f of ff.
+        characters: characters in drawing order; None and empty ones end words.
+        is_ligature: whether a character is part of the same glyph as the one before it, such as the second f of ff.
     """
     words: list[list[Box]] = []
     places: dict[tuple[str, int, int], Box] = {}
@@ -223,7 +223,7 @@ def _words(characters: Iterable[Box | None], is_ligature: Callable[[Box], bool])
 
 
 def _is_repeated(box: Box, places: dict[tuple[str, int, int], Box]) -> bool:
-    """Return whether the same character was drawn at almost the same place before, and remember this one."""
+    """Return whether the same character was already drawn at almost the same place, and remember this one."""
     column, row = int(box.left // _CELL), int(box.top // _CELL)
     reach = _SAME_PLACE * box.size
     for key in ((box.text, column + x, row + y) for x in (-1, 0, 1) for y in (-1, 0, 1)):
@@ -235,9 +235,9 @@ def _is_repeated(box: Box, places: dict[tuple[str, int, int], Box]) -> bool:
 
 
 def _follows(last: Box, box: Box, gap: float) -> bool:
-    """Return whether a box continues another's line, at most `gap` heights further right (or left, in Arabic)."""
+    """Return whether a box continues another's line, at most `gap` heights to the right (or left, in Arabic)."""
     size = min(last.size, box.size)
-    if size < _FLAT * max(last.size, box.size):  # of some fonts only the ink is known, which is flat in a full stop
+    if size < _FLAT * max(last.size, box.size):  # some fonts only give the ink height, small for a full stop
         size = max(last.size, box.size)
     if not last.is_beside(box):
         return False

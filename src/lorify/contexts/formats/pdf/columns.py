@@ -1,4 +1,4 @@
-"""Reading order: columns of text and aligned tables are told apart, and read one after the other."""
+"""Reading order: tell columns of text from aligned tables, and read them one after the other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lorify.contexts.formats.pdf.crossings import divided_pieces, few_crossing
 from lorify.contexts.formats.pdf.tables import aligned_table
 
 MAX_PIECES = 4_000
-"""Pieces of lines of a page beyond which they are read from top to bottom, as finding columns would take too long."""
+"""A page with more pieces of lines is read from top to bottom, since finding columns would take too long."""
 _MAX_DEPTH = 12
 _MIN_GUTTER = 4.0
 _PROSE_WORDS, _PROSE_FULLNESS = 3.5, 0.6
@@ -55,7 +55,7 @@ def _band_order(band: Sequence[Box], gutter: _Gutter, depth: int) -> list[list[B
 
 
 def _sections(lines: Sequence[list[Box]]) -> list[list[list[Box]]]:
-    """Split the lines of a band where its columns change after a line of one piece, such as the heading of a table."""
+    """Split the lines of a band where its columns change after a one-piece line, such as the heading of a table."""
     groups: list[list[list[Box]]] = []
     for line in lines:
         if len(line) > 1 and groups:
@@ -77,9 +77,9 @@ def _have_same_columns(above: list[list[Box]], below: list[list[Box]]) -> bool:
 
 
 def _strips_of(sections: Sequence[Sequence[list[Box]]]) -> list[float]:
-    """Return the strips between the columns of those lines that have several pieces.
+    """Return the strips between the columns of lines with several pieces.
 
-    Pieces are ignored that cross a strip which the other lines of their section leave free.
+    Pieces that cross a strip left free by the other lines of their section are ignored.
     """
     several = [[line for line in lines if len(line) > 1] for lines in sections]
     pieces = [piece for lines in several for line in lines for piece in line]
@@ -96,7 +96,7 @@ def _line_or_table(lines: Sequence[list[Box]]) -> list[Box]:
 
 
 def _one_column(pieces: Sequence[Box]) -> list[list[Box]]:
-    """Return lines from top to bottom as one block, with tables as blocks of their own."""
+    """Return lines from top to bottom as one block, with tables as separate blocks."""
     blocks: list[list[Box]] = [[]]
     for line in text_lines(pieces):
         if any(piece.is_block for piece in line):
@@ -115,7 +115,7 @@ def _line(pieces: Sequence[Box]) -> Box:
 
 
 def _widest_gutter(pieces: Sequence[Box]) -> _Gutter | None:
-    """Return the gutter beside most text: a place between neighbours that no piece crosses for some lines."""
+    """Return the gutter with most text beside it: a place between neighbours that no piece crosses for some lines."""
     ordered = sorted(pieces, key=lambda piece: piece.middle)
     best, most = None, 2
     for place in _gap_middles(ordered):
@@ -139,7 +139,7 @@ def _gutter(place: float, left: Sequence[Box], right: Sequence[Box], below: floa
         place: its middle.
         left: text on the left.
         right: text on the right.
-        below: height of what crosses it below; None if nothing does.
+        below: position of what crosses it below; None if nothing does.
     """
     inside = [*left, *right]
     start = max(min(piece.top for piece in left), min(piece.top for piece in right))
@@ -173,7 +173,7 @@ def _gap_middles(ordered: Sequence[Box]) -> list[float]:
 
 
 def _free_strips(pieces: Sequence[Box], ignored: Sequence[Box] = ()) -> list[float]:
-    """Return the middles of all strips, from the left, that no piece but the ignored ones crosses."""
+    """Return the middles, from the left, of all strips that no piece crosses except ignored ones."""
     strips: list[float] = []
     reach = None
     left_out = {id(piece) for piece in ignored}
@@ -185,7 +185,7 @@ def _free_strips(pieces: Sequence[Box], ignored: Sequence[Box] = ()) -> list[flo
 
 
 def _is_table(band: Sequence[Box], gutters: Sequence[float]) -> bool:
-    """Return whether columns are those of a table: not of prose, and aligned line by line."""
+    """Return whether columns form a table: they are not prose, and aligned line by line."""
     edges = [float("-inf"), *gutters, float("inf")]
     columns = [
         [piece for piece in band if start < (piece.left + piece.right) / 2 < end]

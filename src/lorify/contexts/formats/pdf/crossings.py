@@ -1,4 +1,4 @@
-"""Pieces of lines that cross the strips between the columns of a table: they are few, and may hold several cells."""
+"""Pieces of lines that cross strips between a table's columns: they are few, and may contain several cells."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from lorify.contexts.formats.pdf.boxes import Box
 from lorify.contexts.formats.pdf.characters import piece_of
 
 _MAX_CROSSING = 0.2
-"""Share of lines that may cross a strip which the other lines have."""
+"""Fraction of lines that may cross a strip which the other lines leave free."""
 _MIN_LINES = 3
 _MIN_GAP = 4.0
 """Width of a strip, in points."""
 _MAX_PLACES = 60
 _WIDE_GAP = 0.55
-"""Gap between words, in heights of characters, from which they may be two cells."""
+"""Gap between words, in character heights, from which they may be two cells."""
 _COLUMN_EDGE = 20.0
-"""Distance, in points, from the side of a strip within which cells end or begin at it."""
+"""Cells within this distance of a strip's side, in points, end or begin at it."""
 _ALIGNED = 1.5
-"""Distance, in points, at which the sides of cells are aligned."""
+"""Distance, in points, up to which the sides of cells count as aligned."""
 
 
 def few_crossing(lines: Sequence[Sequence[Box]]) -> list[Box]:
-    """Return the pieces that cross a strip which most lines leave free.
+    """Return the pieces that cross a strip left free by most lines.
 
     Args:
-        lines: lines of a table with several pieces each, from left to right.
+        lines: lines of a table, with several pieces each from left to right.
     """
     gaps = [(a.right, b.left) for line in lines for a, b in itertools.pairwise(line) if b.left - a.right >= _MIN_GAP]
     places = sorted({round((start + end) / 2) for start, end in gaps})
@@ -44,7 +44,7 @@ def few_crossing(lines: Sequence[Sequence[Box]]) -> list[Box]:
 
 
 def divided_pieces(lines: Sequence[Sequence[Box]], strips: Sequence[float]) -> list[Box]:
-    """Return the pieces of lines, divided between words that stand in different columns.
+    """Return the pieces of lines, divided between words in different columns.
 
     Args:
         lines: the lines of a table.
@@ -62,7 +62,7 @@ def divided_pieces(lines: Sequence[Sequence[Box]], strips: Sequence[float]) -> l
 
 @dataclass(frozen=True)
 class _Sides:
-    """Where the column before a strip ends and the one after it begins in most lines, and whether those lie in line."""
+    """Where the columns before and after a strip end and begin in most lines, and whether beginnings are aligned."""
 
     before: float
     after: float
@@ -81,7 +81,7 @@ def _sides(pieces: Sequence[Box], strip: float) -> _Sides:
 
 
 def _divided(piece: Box, strip: float, sides: _Sides) -> list[Box]:
-    """Divide a piece at a strip, if a wide gap or one between aligned words is there."""
+    """Divide a piece at a strip if there is a wide gap or a gap between aligned words."""
     for index, (first, second) in enumerate(itertools.pairwise(piece.words), start=1):
         if first.left >= strip or second.left <= sides.before - _ALIGNED:
             continue

@@ -1,4 +1,4 @@
-"""What readers add to a PDF: names and values of form fields, texts typed on a page, and comments."""
+"""What people add to a PDF: values of form fields (with their names), texts typed on a page, and comments."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _MAX_FIELDS = 2_000
 
 
 def form_lines(document: PdfDocument, page: PdfPage, shown: str) -> list[str]:
-    """Return the filled-in fields of a page, as `name: value` each, then the texts and comments that were added.
+    """Return the filled-in fields of a page as `name: value`, then added texts and comments.
 
     Args:
         document: the document, with its form environment loaded if it has forms.
         page: the page.
-        shown: text of the page; values that it shows already are left out.
+        shown: text of the page; values that already appear in it are left out.
     """
     fields = [] if document.formenv is None else list(_fields(document, page))
     flat = "".join(shown.split())
@@ -57,7 +57,7 @@ def _fields(document: PdfDocument, page: PdfPage) -> Iterator[tuple[str, str]]:
 
 
 def _added_texts(page: PdfPage) -> Iterator[tuple[str, str]]:
-    """Yield the texts that were typed on a page, and comments with who made them."""
+    """Yield the texts typed on a page, and comments with their authors."""
     for index in range(min(pdfium.FPDFPage_GetAnnotCount(page), _MAX_FIELDS)):
         annotation = pdfium.FPDFPage_GetAnnot(page, index)
         try:
@@ -73,7 +73,7 @@ def _added_texts(page: PdfPage) -> Iterator[tuple[str, str]]:
 
 
 def _text(function: Callable[..., int], *arguments: object) -> str:
-    """Call one of pdfium's functions that write a text in UTF-16, first for its length and then for the text."""
+    """Call a pdfium function that writes UTF-16 text, first to get the length, then the text."""
     num_bytes = function(*arguments, None, 0)
     if num_bytes <= 2:
         return ""

@@ -1,4 +1,4 @@
-"""Words of scanned pages through the program tesseract, if it is installed."""
+"""Read the words of scanned pages with the program tesseract, if it is installed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 ENGINE = "tesseract"
 _DOTS_PER_INCH = 300
 _MAX_DOTS = 40_000_000
-"""Dots of a page beyond which it is drawn more coarsely."""
+"""Pages with more dots than this are rendered at a lower resolution."""
 _PAGE_SECONDS = 120
 _MIN_CONFIDENCE = 30.0
 _LINE, _WORD = "4", "5"
-"""Levels of tesseract's table of what it found."""
+"""Levels in tesseract's table of results."""
 _ROTATION = re.compile(r"^Rotate: (90|180|270)$", re.M)
 
 
@@ -35,14 +35,14 @@ def find_engine() -> str | None:
 
 
 def recognize_words(page: PdfPage, engine: str) -> list[Box]:
-    """Recognize the words of a page that is a picture, also of one that lies on its side.
+    """Recognize the words of a page that is a picture, even if it lies on its side.
 
     Args:
         page: the page.
         engine: path of tesseract.
 
     Returns:
-        The words, with boxes in points from the upper left corner of the page as it is read; empty if there are none.
+        The words, with boxes in points from the upper left corner of the upright page; empty if there are none.
     """
     width, height = page.get_size()
     scale = min(_DOTS_PER_INCH / 72, (_MAX_DOTS / max(1.0, width * height)) ** 0.5)
@@ -53,7 +53,7 @@ def recognize_words(page: PdfPage, engine: str) -> list[Box]:
 
 
 def _turned(picture: np.ndarray, turns: int) -> np.ndarray:
-    """Turn a picture clockwise by a number of right angles."""
+    """Rotate a picture clockwise by a number of right angles."""
     import numpy as np
 
     return np.rot90(picture, -turns)
@@ -64,7 +64,7 @@ def _words(table: str, scale: float) -> list[Box]:
     top = bottom = 0.0
     for row in csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE):
         place = [int(row[name]) / scale for name in ("left", "top", "width", "height")]
-        if row["level"] == _LINE:  # words are as high as their highest letter, lines as their fonts
+        if row["level"] == _LINE:  # a word is only as high as its highest letter, a line as high as its font
             top, bottom = place[1], place[1] + place[3]
         elif row["level"] == _WORD and row["text"].strip() and float(row["conf"]) >= _MIN_CONFIDENCE:
             right = place[0] + place[2]
@@ -74,7 +74,7 @@ def _words(table: str, scale: float) -> list[Box]:
 
 @cache
 def _languages(engine: str) -> str:
-    """Return all installed languages, as tesseract takes them."""
+    """Return all installed languages, in tesseract's syntax."""
     listed = subprocess.run(
         [engine, "--list-langs"], capture_output=True, text=True, check=False, timeout=_PAGE_SECONDS
     )
@@ -83,11 +83,11 @@ def _languages(engine: str) -> str:
 
 
 def _run(engine: str, picture: np.ndarray, *options: str) -> str:
-    """Run tesseract on a picture; return what it prints, which is empty if it fails."""
+    """Run tesseract on a picture and return its output, which is empty if it fails."""
     height, width = picture.shape
     data = b"P5\n%d %d\n255\n" % (width, height) + picture.tobytes()
     command = [engine, "stdin", "stdout", "--dpi", str(_DOTS_PER_INCH), *options]
-    environment = os.environ | {"OMP_THREAD_LIMIT": "1"}  # its threads wait busily for each other
+    environment = os.environ | {"OMP_THREAD_LIMIT": "1"}  # its threads busy-wait for each other
     try:
         done = subprocess.run(
             command, input=data, capture_output=True, check=False, timeout=_PAGE_SECONDS, env=environment

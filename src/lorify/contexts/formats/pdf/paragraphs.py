@@ -1,4 +1,4 @@
-"""Lines of a column as paragraphs."""
+"""Join the lines of a column into paragraphs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lorify.contexts.formats.pdf.boxes import Box
 _FULL = 0.82
 """A line is full if it and the next word would fill more than this fraction of its column."""
 _MIN_CHARS = 38
-"""Length of the longest line below which a column is a list or a receipt, not prose."""
+"""If the longest line of a column is shorter than this, the column is a list or a receipt, not prose."""
 _RULE = re.compile(r"[-=_*~.\s]+$")
 _OWN_START = re.compile(r"\s*(?:[-*+•·–▪■●◦‣]\s|\(?\d{1,3}[.)]\s|\(?[a-z][.)]\s)")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -20,11 +20,11 @@ _BROKEN = re.compile(r"([^\W\d_]+)-$")
 
 
 def block_text(lines: Sequence[Box], words: Callable[[], frozenset[str]]) -> str:
-    """Join the lines of a column into paragraphs, which a blank line separates if the page leaves space between them.
+    """Join the lines of a column into paragraphs, separated by a blank line where the page leaves space between them.
 
     Args:
         lines: lines from top to bottom, or a table.
-        words: returns the words of the document, which tell where a hyphen belongs to a word.
+        words: returns the words of the document, which show whether a hyphen belongs to a word.
     """
     pitches = [below.top - above.top for above, below in itertools.pairwise(lines)]
     pitch = median(pitches) if pitches else 0.0
@@ -41,7 +41,7 @@ def block_text(lines: Sequence[Box], words: Callable[[], frozenset[str]]) -> str
 
 
 def document_words(blocks: Iterable[Sequence[Box]]) -> frozenset[str]:
-    """Return the words of blocks in lower case, those with a hyphen included, without the parts of divided words."""
+    """Return the words of blocks in lower case, including hyphenated ones, without the parts of divided words."""
     words: set[str] = set()
     for block in blocks:
         is_divided = False
@@ -57,7 +57,7 @@ def _same_size(above: Box, below: Box) -> bool:
 
 
 def _continued_lines(lines: Sequence[Box]) -> list[bool]:
-    """Return for each line but the last whether it goes on in the next one; never so in lists of short lines."""
+    """Return for each line but the last whether it continues in the next one; never true in lists of short lines."""
     left, right = min(line.left for line in lines), max(line.right for line in lines)
     continued = [_is_continued(above, below, left, right) for above, below in itertools.pairwise(lines)]
     is_prose = 2 * sum(continued) + 1 >= len(continued) and max(len(line.text) for line in lines) >= _MIN_CHARS
@@ -65,7 +65,7 @@ def _continued_lines(lines: Sequence[Box]) -> list[bool]:
 
 
 def _is_continued(above: Box, below: Box, left: float, right: float) -> bool:
-    """Return whether a line goes on in the next one: it is full, and the next starts no item or paragraph."""
+    """Return whether a line continues in the next one: it is full, and the next does not start an item or paragraph."""
     if _RULE.match(below.text) or _RULE.match(above.text):
         return False
     if _OWN_START.match(below.text) or (below.left - left > 0.6 * below.size and below.left - above.left > 2):
@@ -76,7 +76,7 @@ def _is_continued(above: Box, below: Box, left: float, right: float) -> bool:
 
 
 def _continued(text: str, following: str, words: Callable[[], frozenset[str]]) -> str:
-    """Continue a text; a hyphen at the end of the line is removed unless it belongs to the word."""
+    """Append a line to a text; a hyphen at the end of the text is removed unless it belongs to the word."""
     head, tail = _BROKEN.search(text), _WORD.match(following)
     if head is None or tail is None or not tail.group()[0].islower():
         return f"{text}{'' if text.endswith('-') and tail else ' '}{following}"

@@ -1,4 +1,4 @@
-"""Reading a PDF as text, page by page; pages without usable text are named, not guessed."""
+"""Read a PDF as text, page by page; pages without usable text are named, not guessed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from lorify.contexts.formats.source import FileContent
 from lorify.errors import ContextError, ContextTooLargeError
 
 _MAX_UNMAPPED = 0.3
-"""Share of characters without a known letter above which a page is not readable."""
+"""A page is unreadable if a larger fraction of its characters has no known letter."""
 _PICTURE_SHARE = 0.3
-"""Share of a page without text that a picture covers if the page is a scan."""
+"""A page without text is a scan if pictures cover more than this fraction of it."""
 _NO_TEXT = "is a picture without text"
 _DAMAGED = "is damaged"
 _MIN_REPEATS = 3
@@ -32,17 +32,17 @@ _NUMBER = re.compile(r"\d+")
 
 
 class _UnreadablePage(Exception):
-    """A page whose text is not usable; the argument says why."""
+    """A page without usable text; the argument says why."""
 
 
 def read_pdf(source: FileContent) -> str:
     """Read a PDF: paragraphs in reading order, tables as Markdown, values of form fields.
 
-    Headers and footers that are the same on many pages are kept once. Pages without usable text are read by OCR if the
-    source allows it and tesseract is installed, which the text says.
+    Headers and footers that repeat on many pages are kept once. Pages without usable text are read by OCR if the source
+    allows it and tesseract is installed; the text then mentions it.
 
     Raises:
-        ContextError: if it is encrypted or damaged, is a scan, or has fonts whose letters are unknown.
+        ContextError: if it is encrypted or damaged, is a scan, or has fonts with unknown letters.
         ContextTooLargeError: if it has too many pages.
     """
     document = _open(source)
@@ -84,7 +84,7 @@ def _open(source: FileContent) -> PdfDocument:
 
 
 def _read_pages(document: PdfDocument, source: FileContent) -> tuple[list[list[list[Box]]], dict[int, str]]:
-    """Return the blocks of each page, and why pages are not readable."""
+    """Return the blocks of each page, and the reasons why pages are unreadable."""
     pages: list[list[list[Box]]] = []
     unreadable: dict[int, str] = {}
     for number in range(len(document)):
@@ -104,7 +104,7 @@ def _read_pages(document: PdfDocument, source: FileContent) -> tuple[list[list[l
 
 
 def _recognize(document: PdfDocument, unreadable: dict[int, str]) -> dict[int, list[list[Box]]]:
-    """Return the blocks of those unreadable pages in which OCR finds words."""
+    """Return the blocks of the unreadable pages where OCR finds words."""
     engine = find_engine()
     recognized: dict[int, list[list[Box]]] = {}
     for number in [number for number, reason in unreadable.items() if reason != _DAMAGED] if engine else []:
@@ -171,7 +171,7 @@ def _without_repeats(pages: Sequence[list[list[Box]]]) -> list[list[list[Box]]]:
 
 
 def _edge_lines(page: list[list[Box]]) -> list[Box]:
-    """Return the two highest and the two lowest lines of a page that are not tables."""
+    """Return the two top and two bottom lines of a page, without tables."""
     lines = sorted((line for block in page for line in block if not line.is_block), key=lambda line: line.top)
     return lines[:2] + lines[2:][-2:]
 

@@ -15,16 +15,16 @@ from lorify.contexts.formats.pdf.boxes import Box
 from lorify.contexts.formats.pdf.characters import turn
 
 MAX_LINES = 5_000
-"""Maximum number of lines of a page; drawings and maps have more, and no tables."""
+"""Maximum number of lines on a page; drawings and maps have more, but no tables."""
 MAX_OBJECTS = 50_000
 _MAX_DEPTH = 4
 _TOLERANCE = 3.0
-"""Distance, in points, at which lines meet and count as one."""
+"""Distance, in points, up to which lines meet or count as one line."""
 _MIN_LENGTH = 4.0
 _OPEN_SIDE = 12.0
-"""Width, in points, from which lines across beyond the outer lines between columns enclose another column."""
+"""If horizontal lines extend this far past the outermost column lines, in points, they enclose another column."""
 _WIDE_BAND = 2.0
-"""A band without lines between columns is not a row if it is this many times as high as the usual row."""
+"""A band without column lines is not a row if it is more than this many times as high as a usual row."""
 
 _Matrix = tuple[float, float, float, float, float, float]
 _IDENTITY: _Matrix = (1, 0, 0, 1, 0, 0)
@@ -32,7 +32,7 @@ _IDENTITY: _Matrix = (1, 0, 0, 1, 0, 0)
 
 @dataclass(frozen=True)
 class Line:
-    """A line along one axis: its place on the other axis, its start and its end, in points."""
+    """A line along one axis: its position on the other axis, its start and its end, in points."""
 
     at: float
     start: float
@@ -46,7 +46,7 @@ class Grid:
     Attributes:
         columns: where columns begin and end, in points from the left.
         rows: where rows begin and end, in points from the top.
-        down: the lines between columns; a cell that spans several has none in it.
+        down: the lines between columns; none of them crosses a cell that spans several columns.
     """
 
     columns: list[float]
@@ -54,7 +54,7 @@ class Grid:
     down: list[Line]
 
     def contains(self, box: Box) -> bool:
-        """Return whether the middle of a box is inside."""
+        """Return whether the middle of a box is inside the grid."""
         middle = (box.left + box.right) / 2
         return self.columns[0] < middle < self.columns[-1] and self.rows[0] < box.middle < self.rows[-1]
 
@@ -64,7 +64,7 @@ class Grid:
 
 
 def find_grids(page: PdfPage, angle: int) -> list[Grid]:
-    """Find the grids of at least two columns and two rows on a page that was turned by `angle` degrees."""
+    """Find the grids with at least two columns and two rows on a page turned by `angle` degrees."""
     across: list[Line] = []
     down: list[Line] = []
     objects = (pdfium.FPDFPage_GetObject(page, index) for index in range(pdfium.FPDFPage_CountObjects(page)))
@@ -81,7 +81,7 @@ def find_grids(page: PdfPage, angle: int) -> list[Grid]:
 
 
 def _segments(objects: Iterator[object], matrix: _Matrix, depth: int) -> Iterator[tuple[tuple[float, float], ...]]:
-    """Yield the straight segments of paths, as two points each; forms are objects that hold others."""
+    """Yield the straight segments of paths as pairs of points; form objects contain other objects."""
     for number, each in enumerate(objects):
         if number > MAX_OBJECTS:
             return
@@ -164,9 +164,9 @@ def _reaches(line: Line, place: float) -> bool:
 
 
 def _grids(across: list[Line], down: list[Line]) -> Iterator[Grid]:
-    """Yield the grids of lines that touch each other: one between any two wide bands without lines between columns.
+    """Yield the grids formed by lines that touch each other, split at wide bands without column lines.
 
-    Text stands in such a band, and a chart or another table may follow it.
+    Such a band contains text, and a chart or another table may follow it.
     """
     rows, columns = _places(across), _places(down)
     inner = [line for line in down if columns[0] + _TOLERANCE < line.at < columns[-1] - _TOLERANCE]
@@ -195,10 +195,10 @@ def _one_grid(rows: list[float], across: Sequence[Line], down: Sequence[Line]) -
 
 
 def _with_open_sides(columns: list[float], across: Sequence[Line]) -> list[float]:
-    """Add the ends of the lines across that reach beyond the outer lines between columns: such tables have no frame."""
+    """Add outer columns where horizontal lines extend past the outermost column lines: such tables have no frame."""
     left = sorted(line.start for line in across)
     right = sorted((line.end for line in across), reverse=True)
-    # One longer line may be the rule of a heading.
+    # A single longer line may be the rule of a heading.
     if len(left) > 1 and columns[0] - left[1] > _OPEN_SIDE:
         columns = [left[1], *columns]
     if len(right) > 1 and right[1] - columns[-1] > _OPEN_SIDE:

@@ -1,4 +1,4 @@
-"""Tables of a page: in grids of ruling lines, or of aligned pieces of lines."""
+"""Tables on a page, from grids of ruling lines or from aligned pieces of lines."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from lorify.contexts.formats.pdf.rulings import Grid
 from lorify.contexts.formats.tables import markdown_tables
 
 _MAX_DIVIDED = 0.2
-"""Share of cells with several pieces on a line above which a grid is not a table."""
+"""A grid is not a table if a larger fraction of its cell lines has several pieces."""
 _LABEL_WORDS, _MIN_LABELLED = 4, 0.6
-"""Words of a label outside a grid, and share of its lines that have one, at which the labels are its first column."""
+"""Labels left of a grid are its first column if they have at most this many words and at least this share of lines
+has one."""
 _MANY_LINES = 4
-"""At least so many lines of text between two ruling lines are rows, if two of their cells are filled."""
+"""At least this many lines of text between two ruling lines are rows, if two of their cells are filled."""
 _LABEL = re.compile(r"[-•–▪■●◦‣*]|\(?\.?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})(?:\.\d{1,3})*[.):]?")
 _WRAPPED = re.compile(r"[a-zß-öø-ÿ(]")
-"""Beginning of a first cell that continues the one above."""
+"""Start of a first cell that continues the one above."""
 _PAGE_NUMBER = re.compile(r"\.\.\. \S+$")
 
 
 def labelled_grid(grid: Grid, words: Sequence[Box]) -> Grid:
-    """Return a grid with the labels of its rows, if they stand outside its lines on the left.
+    """Return a grid with its row labels, if they are outside its lines on the left.
 
     Args:
         grid: the lines.
@@ -52,7 +53,7 @@ def ruled_table(grid: Grid, words: Sequence[Box]) -> Box | None:
 
     Args:
         grid: its lines.
-        words: the words in it.
+        words: the words inside it.
     """
     pieces: list[Box] = []
     for group in grouped_words(words):
@@ -95,7 +96,7 @@ def aligned_table(pieces: Sequence[Box], gutters: Sequence[float]) -> Box:
 
 
 def _block(text: str, pieces: Sequence[Box], grid: Grid | None = None) -> Box:
-    """Return a table as one box: that of its grid, or around its pieces."""
+    """Return a table as one box: the box of its grid, or a box around its pieces."""
     around = joined(pieces)
     if grid is None:
         return replace(around, text=text, is_block=True)
@@ -104,7 +105,7 @@ def _block(text: str, pieces: Sequence[Box], grid: Grid | None = None) -> Box:
 
 
 def _has_columns_in_cells(bands: Sequence[Sequence[Box]], columns: Sequence[float]) -> bool:
-    """Return whether many cells have columns of their own: the lines are frames around tables, not tables."""
+    """Return whether many cells are divided into columns: then the lines frame tables, not cells."""
     num_lines = num_divided = 0
     for band in bands:
         cells: dict[int, list[Box]] = {}
@@ -124,14 +125,14 @@ def _is_divided(line: Sequence[Box], cell: Sequence[Box]) -> bool:
 
 
 def _continues(above: Sequence[Box], line: Sequence[Box], cells: Sequence[str], row: Sequence[str]) -> bool:
-    """Return whether a line continues cells of the row above: close to it, and without a first cell of its own."""
+    """Return whether a line continues cells of the row above: it is close to it and its first cell is empty."""
     is_close = line[0].top - above[0].bottom < 0.6 * line[0].size
-    is_entry = _PAGE_NUMBER.search(row[-1] or row[-2]) is not None  # of a table of contents
+    is_entry = _PAGE_NUMBER.search(row[-1] or row[-2]) is not None  # in a table of contents
     return is_close and not is_entry and not cells[0] and bool(row[0]) and any(row[i] for i, c in enumerate(cells) if c)
 
 
 def _with_whole_first_cells(rows: Sequence[list[str]]) -> list[list[str]]:
-    """Join first cells whose text goes on in the next row, which holds the other cells."""
+    """Join first cells whose text continues in the next row, which contains the other cells."""
     first = min((index for row in rows for index, cell in enumerate(row) if cell), default=0)
     whole: list[list[str]] = []
     for row in rows:
@@ -147,7 +148,7 @@ def _with_whole_first_cells(rows: Sequence[list[str]]) -> list[list[str]]:
 def _split_band(band: Sequence[Box], columns: Sequence[float]) -> list[list[str]]:
     """Return the rows of text between two ruling lines.
 
-    They are several if most columns have a text on every line; else lines of a cell belong together.
+    There are several rows if most columns have text on every line; otherwise the lines of a cell belong together.
     """
     lines = text_lines(band)
     cells = [_cells(line, columns) for line in lines]
@@ -162,7 +163,7 @@ def _split_band(band: Sequence[Box], columns: Sequence[float]) -> list[list[str]
 
 
 def _are_rows_of_values(cells: Sequence[Sequence[str]]) -> bool:
-    """Return whether some lines hold a value in every used column after the first, and the others only a first cell."""
+    """Return whether some lines have a value in every used column after the first, and the others only a first cell."""
     rows = [row for row in cells if any(row[1:])]
     used = [index for index in range(1, len(cells[0])) if any(row[index] for row in rows)]
     values = [row[index] for row in rows for index in used]

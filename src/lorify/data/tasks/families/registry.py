@@ -86,9 +86,9 @@ DRAWN_FAMILIES: tuple[Callable[[random.Random, str], TaskSpec], ...] = (
     draw_word_wrapping_task, draw_requests_task, draw_orders_task, draw_lookups_task, draw_orders_task,
     draw_lookups_task, draw_requests_task, draw_lookups_task, draw_orders_task,
 )  # fmt: skip
-"""Functions that draw a task of a family from its random generator and number, in the order of their turns.
+"""Functions that draw a task of a family, given a random generator and a task number, in the order of their turns.
 
-A family that is listed several times has more tasks. Adding one changes which families the following numbers get.
+A family that is listed several times has more tasks. Adding one changes the families of all later task numbers.
 """
 
 
@@ -98,6 +98,6 @@ def fixed_tasks() -> list[TaskSpec]:
 
 
 def drawn_tasks(count: int) -> list[TaskSpec]:
-    """Draw the first `count` tasks of the drawn families, which take turns; the same ones every time."""
+    """Draw the first `count` tasks of the drawn families, which take turns; always the same tasks."""
     families = islice(cycle(DRAWN_FAMILIES), count)
     return [family(random.Random(f"drawn/{number}"), str(number)) for number, family in enumerate(families)]

@@ -17,7 +17,7 @@ from lorify.yaml_text import parse_yaml
 
 FILE_NAME = "metadata.yaml"
 _PREFIX = "lol_"
-# Five times as fast where it is there; a folder has 511 files.
+# The C loader, where available, is five times as fast; a folder has 511 files.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -28,7 +28,7 @@ def read_descriptions(path: Path) -> dict[str, tuple[str, ...]]:
         path: the folder `tasks` of the authors' repository, or one `metadata.yaml`.
 
     Returns:
-        Descriptions by key: the number of the task for those of Super-NaturalInstructions, else the name of its folder.
+        Descriptions by key: the number of a Super-NaturalInstructions task, or the folder name of any other task.
 
     Raises:
         EvaluationError: if there is no such file, or one is broken.
@@ -45,15 +45,15 @@ def read_descriptions(path: Path) -> dict[str, tuple[str, ...]]:
 def find_descriptions(
     names: Sequence[str], descriptions: Mapping[str, tuple[str, ...]], source: Path
 ) -> dict[str, tuple[str, ...]]:
-    """Find the descriptions of tasks of Super-NaturalInstructions, by name.
+    """Find the descriptions of Super-NaturalInstructions tasks, by name.
 
     Args:
         names: names of the tasks.
         descriptions: as `read_descriptions` returns them.
-        source: where they were read, for messages.
+        source: where they were read from, for messages.
 
     Raises:
-        EvaluationError: if a task has none.
+        EvaluationError: if a task has no descriptions.
     """
     keys = {name: str(parse_sni_number(name)) for name in names}
     missing = [name for name, key in keys.items() if key not in descriptions]

@@ -1,8 +1,8 @@
 """JSON tasks of BIG-bench: folders with a `task.json` each.
 
 Source: BIG-bench (arXiv 2206.04615) and github.com/google/BIG-bench (`docs/doc.md`). Multiple-choice items list their
-choices in the input, as BIG-bench does by default, and the answer is the best choice; scores of less than the maximum
-count as wrong.
+choices in the input, as BIG-bench does by default, and the answer is the best choice; scores below the maximum count
+as wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ METRICS: dict[str, Metric] = {
     "bleu": "rouge_l",
     "bleurt": "rouge_l",
 }
-"""Our metric for the preferred score of a task; `normalized` for others."""
+"""lorify's metric for the preferred score of a task; `normalized` for other scores."""
 
 CHOICE_PREFIX = "\n  choice: "
 FILE_NAME = "task.json"
@@ -62,7 +62,7 @@ def _parse_task(document: dict[str, Any], folders: tuple[str, ...]) -> Task:
     instances = tuple(_parse_example(row, number) for number, row in enumerate(rows, start=1))
     if len(instances) < 2:
         raise EvaluationError("one example; expected at least two, to show and to measure")
-    # What the task itself puts before its inputs, if anything, is the description: it is what a model is told.
+    # The text that the task puts before its inputs, if any, is the description: it is what a model is told.
     return Task(
         name=name,
         definition=descriptions[0],

@@ -45,7 +45,7 @@ METRICS: dict[str, Metric] = {
 """The tasks and their metrics."""
 
 ANSWER_FIELDS = ("all_common_concepts", "other_rhymes", "possible_translations", "possible_outputs")
-"""Fields with several acceptable answers, in place of `output`."""
+"""Fields with several acceptable answers, used instead of `output`."""
 
 CONVERTED_PREFIX = "ii_"
 
@@ -55,10 +55,10 @@ def load_instruction_induction(folder: Path) -> list[MeasuredTask]:
 
     Args:
         folder: the published folder; or a folder of task files `NAME.json` or `ii_NAME.json`, whose last instances are
-            measured. Other files in it are left out.
+            measured. Other files are ignored.
 
     Raises:
-        EvaluationError: if there is none of the tasks, or a file is broken.
+        EvaluationError: if none of the tasks is found, or a file is broken.
     """
     if (folder / "annotations").is_dir():
         names = [name for name in METRICS if (folder / "annotations" / f"{name}.json").is_file()]
@@ -118,7 +118,7 @@ def _read_instances(path: Path) -> tuple[Instance, ...]:
 
 
 def _parse_example(row: dict[str, Any]) -> Iterator[Instance]:
-    """Yield the instances of an example: two orders of cause and effect, else one."""
+    """Yield the instances of an example: two for cause and effect, in both orders, else one."""
     if isinstance(cause := row.get("cause"), str) and isinstance(effect := row.get("effect"), str):
         for first, second in ((cause, effect), (effect, cause)):
             yield Instance(f"Sentence 1: {first} Sentence 2: {second}", (cause,))

@@ -1,7 +1,7 @@
 """Natural tasks by family and source data set: prompt templates of P3 (T0) and Super-NaturalInstructions.
 
-Source: families of T0 are those of "Multitask Prompted Training Enables Zero-Shot Task Generalization" (arXiv
-2110.08207), figure 2; families of Super-NaturalInstructions are the categories that its files state.
+Source: families of T0 are taken from "Multitask Prompted Training Enables Zero-Shot Task Generalization" (arXiv
+2110.08207), figure 2; families of Super-NaturalInstructions are the categories given in its files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ T0_DATASETS: dict[str, tuple[str, ...]] = {
     "sentence_completion": ("super_glue_copa", "hellaswag", "story_cloze"),
     "word_sense": ("super_glue_wic",),
 }  # fmt: skip
-"""Data sets of each family of T0, as the names of its templates begin."""
+"""Data sets of each family of T0, as prefixes of template names."""
 
 _FAMILY_OF = {dataset: family for family, datasets in T0_DATASETS.items() for dataset in datasets}
 _PREFIX = re.compile(r"^(?:t0|p3)_")

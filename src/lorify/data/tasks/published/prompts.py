@@ -1,4 +1,4 @@
-"""The prompts with which Text-to-LoRA trains on Super-NaturalInstructions.
+"""The prompts that Text-to-LoRA uses to train on Super-NaturalInstructions.
 
 Source: github.com/SakanaAI/text-to-lora, `utils/preprocessing.py` and `tasks/lol_*/metadata.yaml`.
 """
@@ -32,20 +32,20 @@ def published_answer(instance: Instance) -> str:
 
 
 def published_chat_ids(base: BaseLM, question: str, answer: str) -> tuple[list[int], list[int]]:
-    """Build the token ids of a question in Text-to-LoRA's chat, and those of the turn that answers it."""
+    """Build the token ids of a question in Text-to-LoRA's chat, and of the turn that answers it."""
     chat = with_system_turn([{"role": "user", "content": question}])
     return build_answered_ids(base.tokenizer, chat, answer, template=find_published_template(base.tokenizer))
 
 
 def truncate_pair(prompt: list[int], answer: list[int], max_tokens: int) -> tuple[list[int], list[int]]:
-    """Cut a prompt and its answer to `max_tokens` together, at the beginning of the longer one.
+    """Cut a prompt and its answer to `max_tokens` in total, at the beginning of the longer one.
 
     If both are longer than half, each keeps half. This is the strategy `longest_first` of the package tokenizers.
 
     Args:
         prompt: token ids of the prompt.
         answer: token ids of the answer.
-        max_tokens: tokens that both may have together.
+        max_tokens: maximum number of tokens of both together.
     """
     if len(prompt) + len(answer) <= max_tokens:
         return prompt, answer

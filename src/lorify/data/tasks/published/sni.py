@@ -16,9 +16,9 @@ from lorify.errors import EvaluationError
 
 @cache
 def sni_training_tasks() -> frozenset[int]:
-    """Return the numbers of the 479 tasks of Super-NaturalInstructions that Text-to-LoRA trains on.
+    """Return the numbers of the 479 Super-NaturalInstructions tasks that Text-to-LoRA trains on.
 
-    They are the training tasks of Lots-of-LoRAs without those that overlap with the paper's ten benchmarks.
+    They are the training tasks of Lots-of-LoRAs except tasks that overlap with the paper's ten benchmarks.
 
     Source: Text-to-LoRA (arXiv 2506.06105), appendix.
     """
@@ -38,7 +38,7 @@ def parse_sni_number(name: str) -> int | None:
 
 
 def select_sni_tasks(folder: Path, names: Sequence[str]) -> list[Task]:
-    """Read tasks of Super-NaturalInstructions from a folder of its files.
+    """Read Super-NaturalInstructions tasks from a folder of its files.
 
     Args:
         folder: the folder `tasks` of github.com/allenai/natural-instructions; other files in it are not read.

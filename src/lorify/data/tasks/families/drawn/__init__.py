@@ -1,1 +1,1 @@
-"""Families with any number of tasks, which are drawn at random for training."""
+"""Families with any number of tasks, drawn at random for training."""

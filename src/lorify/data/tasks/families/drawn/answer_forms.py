@@ -1,4 +1,4 @@
-"""Forms in which the value of a field can be requested, and templates of descriptions that request it."""
+"""Forms in which a description can request the value of a field, and templates of such descriptions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def field_templates(text: str, name: str, paraphrases: tuple[str, str], form: st
     """Build templates that request a field of a text.
 
     Args:
-        text: what the text is called, such as `note`.
+        text: noun for the text, such as `note`.
         name: the field's name with its article.
         paraphrases: two other ways to request the field.
         form: description of the answer's form, preceded by a space; empty for the plain value.

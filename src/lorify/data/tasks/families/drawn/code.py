@@ -11,7 +11,7 @@ from lorify.data.text import capitalize_first
 
 
 def draw_code_task(rng: random.Random, number: str) -> TaskSpec:
-    """Draw a task that writes a sentence into a line of code with a given name."""
+    """Draw a task that writes a sentence into a line of code, with a given name."""
     name = rng.choice(words.ALL_WORDS).lower().replace(" ", "_")
     write, label = rng.choice((
         (lambda t: f"{name}('{t}')", f"a call of {name} with single quotes"),

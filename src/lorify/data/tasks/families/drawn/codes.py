@@ -1,4 +1,4 @@
-"""Codes with parts of known kinds: one part, several parts in another order, or other separators."""
+"""Tasks on codes with parts of known kinds: return one part, reorder several, or change the separators."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from lorify.data.tasks.spec import DrawInstance, TaskSpec
 from lorify.data.text import capitalize_first
 
 POSITION_SHARE = 0.25
-"""Share of the tasks that call parts by position instead of by kind."""
+"""Fraction of the tasks that name parts by position instead of by kind."""
 _NEVER_TOGETHER = frozenset({"month", "year"})
-"""Parts that no code has together: other forms of dates are an unseen family of the suite."""
+"""Parts that no code combines, since rewriting dates is an unseen family of the suite."""
 _ORDINALS = ("first", "second", "third", "fourth")
 
 
 @dataclass(frozen=True)
 class Request:
-    """The request that a task makes about a code.
+    """What a task requests of a code.
 
     Attributes:
-        kind: for the name of the family.
-        form: form of the answer, with the numbers of the parts as slots.
-        description: how descriptions request it.
+        kind: kind of request, part of the family's name.
+        form: form of the answer, with part numbers as slots.
+        description: wording of the request in descriptions.
     """
 
     kind: str
@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Code:
-    """A code: the kinds of its parts, its own separator, another one, and whether parts are called by position."""
+    """A code: the kinds of its parts, its separator, a new separator, and whether parts are named by position."""
 
     kinds: Sequence[str]
     separator: str
@@ -58,7 +58,7 @@ def _table() -> dict[str, Any]:
 
 @cache
 def _parts() -> dict[str, dict[str, Any]]:
-    """Kinds of parts: `value` is a template, `phrases` request the part by what it is."""
+    """Return the kinds of parts: `value` is a template, `phrases` name the part by its kind."""
     return {row["name"]: row for row in _table()["parts"]}
 
 
@@ -154,7 +154,7 @@ def draw_orders_task(rng: random.Random, number: str) -> TaskSpec:
     code_name, old = rng.choice(_table()["code_names"]), rng.choice(list(_table()["separators"]))
     new = rng.choice(list(_table()["ordering_separators"]))
     parts = rng.sample(range(len(kinds)), rng.randint(2, min(3, len(kinds))))
-    gap = rng.randrange(len(parts) - 1)  # where the separator goes; other gaps have a space
+    gap = rng.randrange(len(parts) - 1)  # the gap with the separator; other gaps have a space
     form, names = _slot(parts[0]), [kinds[parts[0]]]
     for index, part in enumerate(parts[1:]):
         if index == gap:
@@ -184,7 +184,7 @@ def _draw_order_description(rng: random.Random, names: Sequence[str]) -> str:
 
 
 def _build_draw_instance(kinds: Sequence[str], separator: str, form: str) -> DrawInstance:
-    """Build instances: a code with parts of these kinds, and its parts in a form with their numbers as slots."""
+    """Build instances: a code with parts of these kinds, and its parts in a form with part numbers as slots."""
 
     def draw_instance(rng: random.Random) -> tuple[str, str]:
         values = [draw_text(rng, _parts()[kind]["value"]) for kind in kinds]

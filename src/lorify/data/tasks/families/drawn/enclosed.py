@@ -1,4 +1,4 @@
-"""Sentences enclosed in marks: remove them, replace them, name them, or find the enclosed word."""
+"""Tasks on enclosing marks: remove them, replace them, name them, or find the enclosed word."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lorify.data.text import capitalize_first
 
 
 def draw_unwrapping_task(rng: random.Random, number: str) -> TaskSpec:
-    """Draw a task that removes the marks around a sentence and keeps other marks inside or outside of them."""
+    """Draw a task that removes the marks around a sentence and keeps other marks inside or outside."""
     left, right, name = draw_enclosing_marks(rng, allow_brackets=True)
     kept_left, kept_right, kept_name = draw_different_marks(rng, left, right)
     position = rng.choice(("alone", "inside", "outside"))

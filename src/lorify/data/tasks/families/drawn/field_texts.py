@@ -18,8 +18,8 @@ class FieldLayout:
     """The composition of a text.
 
     Attributes:
-        write: composes the text from the subject and the entries; minor words are drawn again each time.
-        is_form: the text lists field names with values instead of statements.
+        write: composes the text from the subject and the entries; minor words are drawn anew each time.
+        is_form: whether the text lists field names with values instead of statements.
     """
 
     write: Write

@@ -1,6 +1,6 @@
-"""Texts about a subject with several fields, combined anew for every task.
+"""Texts about a subject with several fields, in a new combination for every task.
 
-There are so many combinations that the requested field must be read from the description; it cannot be memorized.
+There are so many combinations that the requested field cannot be memorized; it must be read from the description.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from lorify.data.tasks.families.slots import draw_text
 from lorify.data.tasks.spec import DrawInstance, TaskSpec
 
 FIXED_ORDER_SHARE = 0.3
-"""Share of the tasks whose texts always have the fields in the same order."""
+"""Fraction of the tasks whose texts always have the fields in the same order."""
 TWO_FIELDS_SHARE = 0.15
-"""Share of the tasks that request two fields."""
+"""Fraction of the tasks that request two fields."""
 _TEXTS = ("text", "note", "entry", "report", "announcement", "letter", "advert", "description")
 
 
@@ -27,9 +27,9 @@ class Field:
     """A property of a subject.
 
     Attributes:
-        names: what it is called.
+        names: its names.
         value: template of its values.
-        statements: how a text states it after the subject, with a slot for the value.
+        statements: phrases that state it after the subject, with a slot for the value.
         paraphrases: ways to request it without its name.
     """
 

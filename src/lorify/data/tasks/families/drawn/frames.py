@@ -1,4 +1,4 @@
-"""Sentences with a gap to fill or a word to replace."""
+"""Tasks on sentences with a gap to fill or a word to replace."""
 
 from __future__ import annotations
 

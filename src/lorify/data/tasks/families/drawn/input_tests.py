@@ -39,7 +39,7 @@ class InputTest:
 
     Attributes:
         group: tests of one group have similar inputs.
-        statements: statements that hold for inputs that pass.
+        statements: statements that are true for inputs that pass.
         questions: questions whose answer is yes for inputs that pass.
         draw_input: draws an input that passes or fails.
     """

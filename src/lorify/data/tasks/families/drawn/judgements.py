@@ -1,4 +1,4 @@
-"""Tests whose outcome is written as a label, or as yes or no."""
+"""Tasks that apply a test and give the outcome as a label, or as yes or no."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RESERVED = {"like", "dislike", "thumbs up", "thumbs down", "keep", "return", "p
 
 
 def draw_labels_task(rng: random.Random, number: str) -> TaskSpec:
-    """Draw a task that gives one of two labels by a test."""
+    """Draw a task that gives one of two labels, depending on a test."""
     test, first, second, question = draw_test(rng)
     if rng.random() < 0.5:
         good, bad = rng.choice(phrase_table()["labels"])
@@ -46,7 +46,7 @@ def draw_labels_task(rng: random.Random, number: str) -> TaskSpec:
 
 
 def draw_questions_task(rng: random.Random, number: str) -> TaskSpec:
-    """Draw a task that answers yes or no, written in one of several ways, by a test."""
+    """Draw a task that answers yes or no, written in one of several ways, depending on a test."""
     test, first, second, question = draw_test(rng)
     yes, no = rng.choice((("yes", "no"), ("Yes", "No"), ("Yes.", "No."), ("YES", "NO"), ("yes!", "no!"), ("y", "n")))
     is_plain = (yes, no) == ("yes", "no")

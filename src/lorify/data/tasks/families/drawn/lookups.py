@@ -1,6 +1,6 @@
-"""Messages with several numbers, names, times or towns, of which the one for a certain purpose is requested.
+"""Messages with several numbers, names, times or towns; the task requests the one with a certain purpose.
 
-Descriptions call the requested value by a general noun, so that its purpose must be read.
+Descriptions use a general noun for the requested value, so its purpose must be read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Use:
     Attributes:
         purpose: what the value is for, as an infinitive without `to`.
         value: template of the value.
-        statements: how a message states it, with a slot for the value.
+        statements: sentences that state it, with a slot for the value.
     """
 
     purpose: str
@@ -36,7 +36,7 @@ class Use:
 
 @dataclass(frozen=True)
 class ValueKind:
-    """Values that are called by one noun; `paraphrases` request a value, with a slot for its purpose."""
+    """Values with the same noun; `paraphrases` request a value, with a slot for its purpose."""
 
     noun: str
     paraphrases: tuple[str, ...]

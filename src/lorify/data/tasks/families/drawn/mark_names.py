@@ -28,7 +28,7 @@ def signs() -> Mapping[str, Sequence[str]]:
 
 @cache
 def bracket_signs() -> Mapping[str, Sequence[str]]:
-    """Return the single marks of the unseen family `brackets`; in answers, they never enclose anything."""
+    """Return the single marks of the unseen family `brackets`; they never enclose anything in answers."""
     return _table()["bracket_signs"]
 
 
@@ -51,7 +51,7 @@ def draw_named(rng: random.Random, marks: Mapping[T, Sequence[str]]) -> tuple[T,
 
 
 def draw_sign(rng: random.Random, marks: Mapping[str, Sequence[str]] | None = None) -> tuple[str, str]:
-    """Draw a sign repeated one to three times, and its name: `**`, `two asterisks`.
+    """Draw a sign, repeated one to three times, and its name: `**`, `two asterisks`.
 
     Args:
         rng: source of randomness.
@@ -62,7 +62,7 @@ def draw_sign(rng: random.Random, marks: Mapping[str, Sequence[str]] | None = No
 
 
 def draw_enclosing_marks(rng: random.Random, *, allow_brackets: bool) -> tuple[str, str, str]:
-    """Draw marks that enclose something: the left one, the right one and their common name.
+    """Draw enclosing marks: the left one, the right one and their common name.
 
     Args:
         rng: source of randomness.
@@ -84,11 +84,11 @@ def draw_different_marks(rng: random.Random, left: str, right: str) -> tuple[str
 
     Args:
         rng: source of randomness.
-        left: mark on the left that is taken.
-        right: mark on the right that is taken.
+        left: left mark already in use.
+        right: right mark already in use.
 
     Returns:
-        Left mark, right mark, and what a description calls them.
+        Left mark, right mark, and their name in descriptions.
     """
     while True:
         new_left, new_right, name = draw_enclosing_marks(rng, allow_brackets=False)
@@ -97,7 +97,7 @@ def draw_different_marks(rng: random.Random, left: str, right: str) -> tuple[str
 
 
 def plural(name: str) -> str:
-    """Form the plural of a sign's name."""
+    """Return the plural of a sign's name."""
     if name.endswith("sis"):
         return f"{name[:-2]}es"
     return f"{name}{'es' if name[-1] == 'h' else 's'}"

@@ -1,4 +1,4 @@
-"""A mark inserted into a sentence, or marks around one of its words."""
+"""Tasks that insert a mark into a sentence, or put marks around one of its words."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def write_message(opening: str, sentences: Sequence[str], separator: str) -> str
     Args:
         opening: text before the first sentence.
         sentences: sentences without capital and full stop.
-        separator: one of `SENTENCE_SEPARATORS`; after some of them the next sentence is capitalized.
+        separator: one of `SENTENCE_SEPARATORS`; some of them capitalize the next sentence.
     """
     texts = map(capitalize_first, sentences) if separator in _CAPITALIZING_SEPARATORS else sentences
     return capitalize_first(f"{opening}{separator.join(texts)}.")

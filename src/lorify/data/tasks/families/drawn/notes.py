@@ -1,4 +1,4 @@
-"""Notes and letters of several kinds, of which one field is requested."""
+"""Notes and letters of several kinds; the task requests one field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class NoteField:
     """A field of a note.
 
     Attributes:
-        name: what it is called.
+        name: its name.
         value: template of its values.
         paraphrases: ways to request it without its name.
     """
@@ -29,7 +29,7 @@ class NoteField:
 
 @dataclass(frozen=True)
 class NoteKind:
-    """Notes of one kind: their forms, with the names of the fields as slots, and the fields."""
+    """Notes of one kind: their forms, with field names as slots, and their fields."""
 
     name: str
     group: str

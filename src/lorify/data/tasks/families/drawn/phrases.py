@@ -37,7 +37,7 @@ def attach(text: str, phrase: str, joint: str, *, before: bool) -> str:
     Args:
         text: the text.
         phrase: the phrase.
-        joint: what stands between the two.
+        joint: what to write between the two.
         before: write the phrase first.
     """
     return f"{phrase}{joint}{text}" if before else f"{text}{joint}{phrase}"

@@ -1,4 +1,4 @@
-"""Requests with two facts per sentence, of which one fact is requested."""
+"""Requests with two facts per sentence; the task is to extract one fact."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def request_fields() -> dict[str, NoteField]:
 
 @cache
 def request_sentences() -> Sequence[str]:
-    """Return the sentences of requests, with the names of their facts as slots."""
+    """Return the sentences of requests, with fact names as slots."""
     return load_table("lorify.data.tasks.families", "requests")["sentences"]
 
 
@@ -56,7 +56,7 @@ def draw_requests_task(rng: random.Random, number: str) -> TaskSpec:
 
 
 def _draw_sentences(rng: random.Random, field: str) -> list[str]:
-    """Draw two to four sentences, the first with this field, that share no field."""
+    """Draw two to four sentences that share no field; the first one has this field."""
     sentences = [rng.choice([text for text in request_sentences() if f"{{{field}}}" in text])]
     count = rng.randint(2, 4)
     while len(sentences) < count:

@@ -1,4 +1,4 @@
-"""Values in a fixed form, such as a clock time or file name: written in another form, or one part of them."""
+"""Tasks on values in a fixed form, such as a clock time or file name: write another form, or only one part."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lorify.data.text import capitalize_first
 
 DrawValues = Callable[[random.Random], tuple[str, ...]]
 EXTRA_MARKS_SHARE = 0.4
-"""Share of the tasks whose answers also have marks around them."""
+"""Fraction of the tasks whose answers also have marks around them."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Structure:
     """Values in a fixed form.
 
     Attributes:
-        name: what the whole is called.
+        name: noun for the whole.
         draw_values: draws the values.
-        input_form: form of the input, with the numbers of the values as slots.
+        input_form: form of the input, with value numbers as slots.
         outputs: forms of answers, each with its descriptions.
     """
 
@@ -37,18 +37,18 @@ class Structure:
 
 
 def _draw_clock(rng: random.Random) -> tuple[str, ...]:
-    """Hour on the twelve-hour clock, minute, hour on the 24-hour clock."""
+    """Draw the hour on the 12-hour clock, the minute, and the hour on the 24-hour clock."""
     hour = rng.randint(1, 11)
     return str(hour), str(rng.randint(10, 59)), str(hour + 12)
 
 
 def _draw_address(rng: random.Random) -> tuple[str, ...]:
-    """Country, its capital, postal code."""
+    """Draw a country, its capital, and a postal code."""
     return (*rng.choice(list(words.CAPITALS.items())), str(rng.randint(1000, 9999)))
 
 
 _GENERATORS: dict[str, DrawValues] = {"clock": _draw_clock, "address": _draw_address}
-"""Generators of values that depend on each other."""
+"""Generators for values that depend on each other."""
 
 
 @cache

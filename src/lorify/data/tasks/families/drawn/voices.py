@@ -10,7 +10,7 @@ from lorify.data.text import capitalize_first
 
 
 def draw_voices_task(rng: random.Random, number: str) -> TaskSpec:
-    """Draw a task that says a sentence as somebody would, with an opening and an ending."""
+    """Draw a task that says a sentence in somebody's voice, with an opening and an ending."""
     who, first, last = rng.choice(phrase_table()["speakers"]), draw_phrase(rng), draw_phrase(rng)
     if rng.random() < 0.5:
         opening = capitalize_first(first) + rng.choice((",", "!", ":", "."))
@@ -35,9 +35,9 @@ def draw_voices_task(rng: random.Random, number: str) -> TaskSpec:
 
 
 def _build_quoting_task(number: str, who: str, opening: str, ending: str) -> TaskSpec:
-    """A task whose descriptions quote the words only.
+    """Build a task whose descriptions quote only the words.
 
-    As in the suite's personas, the ending follows a comma, which the descriptions do not mention.
+    As in the suite's personas, the ending follows a comma that the descriptions do not mention.
     """
     return TaskSpec(
         f"drawn_voices_{number}", "drawn voices: in words", on_sentence(lambda text: f"{opening} {text}, {ending}"),

@@ -70,7 +70,7 @@ _FORMS: dict[str, tuple[Callable[[str, str], str], str]] = {
     "line": (lambda field, value: f"{field}: {value}", 'a line "FIELD: ..."'),
     "upper": (lambda _field, value: value.upper(), "capital letters"),
 }
-"""Forms of answers: how to write a field, and the name of the form."""
+"""Forms of answers: a function that writes a field, and the name of the form."""
 
 
 def _labelled_task(field: str, form: str) -> TaskSpec:

@@ -1,4 +1,4 @@
-"""Tasks of code formats and constant answers."""
+"""Tasks with code formats and constant answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grammar, and knowledge of words and countries."""
+"""Tasks on grammar, and on knowledge of words and countries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def grammar_tasks() -> list[TaskSpec]:
 
 
 def knowledge_tasks() -> list[TaskSpec]:
-    """Build tasks that answer with a word that belongs to the given one: its opposite, capital or language."""
+    """Build tasks that answer with a word related to the given one: its opposite, capital or language."""
     rows: list[tuple[str, DrawInstance, str, str]] = [
         ("opposite", _from_pairs(words.OPPOSITES), "the opposite of the word", "a word that means the contrary"),
         ("opposite_back", _from_pairs(words.OPPOSITES, lambda a, b: (b, a.upper())), "the antonym in capital letters",
@@ -63,7 +63,7 @@ def knowledge_tasks() -> list[TaskSpec]:
 
 
 def _on_clause(change: Callable[[str, str, str], str]) -> DrawInstance:
-    """Build instances of a clause, and what `change` makes of its subject, verb and past tense."""
+    """Build instances of a clause, with the result of `change` for its subject, verb and past tense."""
 
     def draw_instance(rng: random.Random) -> tuple[str, str]:
         verb, past = rng.choice(list(words.PASTS.items()))

@@ -7,7 +7,7 @@ from lorify.data.text import capitalize_first
 
 
 def case_tasks() -> list[TaskSpec]:
-    """Build tasks that write a sentence with other upper and lower case."""
+    """Build tasks that change the upper and lower case of a sentence."""
     rows: list[tuple[str, DrawInstance, str, str, str]] = [
         ("upper", on_sentence(str.upper), "{upper case|capital letters|all capitals|block letters}",
          "Turn every letter of $text into a capital letter.", "{SHOUT|Write loudly}: no small letters, only big ones."),

@@ -1,4 +1,4 @@
-"""Separators of lists, and parts of lists, sentences and words."""
+"""Tasks on separators of lists, and on parts of lists, sentences and words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SEPARATORS = (
     ("spaces", " ", "single spaces"),
     ("pipes", " | ", "vertical bars"),
 )
-"""Name of the task, separator, and what it is called."""
+"""Name of the task, separator, and the separator's name."""
 _NUMBERED_TEMPLATES = (
     "Number $list: {1., 2., 3.|each with its number and a dot}.",
     "$write $list as a numbered list.",
@@ -121,11 +121,11 @@ def letters_tasks() -> list[TaskSpec]:
 
 
 def _part_tasks(family: str, subject: str, rows: list[tuple[str, DrawInstance, str, str]]) -> list[TaskSpec]:
-    """Tasks that request a part of something.
+    """Build tasks that request a part of something.
 
     Args:
         family: name of the family.
-        subject: what the part belongs to.
+        subject: the whole that the part belongs to.
         rows: name of the task, its instances, the part as a noun phrase, and a paraphrase of it.
     """
     return [
@@ -142,7 +142,7 @@ def _part_tasks(family: str, subject: str, rows: list[tuple[str, DrawInstance, s
 
 
 def _on_noun(change: Callable[[str], str]) -> DrawInstance:
-    """Build instances of a random noun and what `change` makes of it."""
+    """Build instances of a random noun and the result of `change` for it."""
 
     def draw(rng: random.Random) -> tuple[str, str]:
         noun = words.draw_noun(rng)

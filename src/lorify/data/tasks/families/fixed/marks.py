@@ -26,7 +26,7 @@ _SUFFIXES = {
 
 
 def wrapping_tasks() -> list[TaskSpec]:
-    """Build tasks that enclose a sentence in marks that drawn families use as well."""
+    """Build tasks that enclose a sentence in marks that drawn families also use."""
     return _enclosing_tasks(
         "wrapping",
         [
@@ -101,12 +101,12 @@ def _enclosing_tasks(
     rows: list[tuple[str, str, str, str]],
     more_templates: Callable[[str], tuple[str, ...]] = lambda _label: (),
 ) -> list[TaskSpec]:
-    """Tasks that enclose a sentence in two marks.
+    """Build tasks that enclose a sentence in two marks.
 
     Args:
         family: name of the family.
-        rows: name of the task, left mark, right mark, and what the marks are called.
-        more_templates: further templates, given what the marks are called.
+        rows: name of the task, left mark, right mark, and name of the marks.
+        more_templates: further templates, given the name of the marks.
     """
     return [
         TaskSpec(

@@ -1,4 +1,4 @@
-"""Arithmetic, comparison and forms of numbers."""
+"""Tasks on arithmetic, comparison and forms of numbers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def arithmetic_tasks() -> list[TaskSpec]:
 
 
 def comparison_tasks() -> list[TaskSpec]:
-    """Build tasks that compare two numbers, or tell odd from even ones."""
+    """Build tasks that compare two numbers, or tell odd numbers from even ones."""
     rows = [
         ("larger", _on_numbers(lambda a, b: str(max(a, b)), 2, 99), "the larger number", "the one that is more"),
         ("smaller", _on_numbers(lambda a, b: str(min(a, b)), 2, 99), "the smaller number", "the one that is less"),
@@ -90,7 +90,7 @@ def _draw_number_word(rng: random.Random) -> tuple[str, str]:
 
 
 def _on_numbers(write: Callable[..., str], count: int, high: int = 20) -> DrawInstance:
-    """Build instances of `count` different numbers from 1 to `high`, and what `write` makes of them."""
+    """Build instances of `count` different numbers from 1 to `high`, and the result of `write` for them."""
 
     def draw_instance(rng: random.Random) -> tuple[str, str]:
         numbers = rng.sample(range(1, high + 1), count)

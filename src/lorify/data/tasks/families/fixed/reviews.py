@@ -53,11 +53,11 @@ def votes_tasks() -> list[TaskSpec]:
 def _review_tasks(
     family: str, rows: list[tuple[str, str, str]], more: Callable[[str, str], tuple[str, ...]] = lambda _good, _bad: ()
 ) -> list[TaskSpec]:
-    """Tasks that label reviews.
+    """Build tasks that label reviews.
 
     Args:
         family: name of the family.
-        rows: name of the task, label of positive reviews, label of negative ones.
+        rows: name of the task, label of positive reviews, label of negative reviews.
         more: further templates, given both labels.
     """
     return [

@@ -44,7 +44,7 @@ def rewriting_tasks() -> list[TaskSpec]:
 
 
 def _on_request(change: Callable[[str], str]) -> DrawInstance:
-    """Build instances of an imperative, and what `change` makes of it without its capital and full stop."""
+    """Build instances of an imperative, and the result of `change` for it, without its capital and full stop."""
 
     def draw_instance(rng: random.Random) -> tuple[str, str]:
         text = f"{rng.choice(_VERBS)} the {rng.choice(words.ITEMS)}"
@@ -54,7 +54,7 @@ def _on_request(change: Callable[[str], str]) -> DrawInstance:
 
 
 def _on_statement(change: Callable[[str, str, str], str]) -> DrawInstance:
-    """Build instances of a statement, and what `change` makes of its subject, verb and object."""
+    """Build instances of a statement, and the result of `change` for its subject, verb and object."""
 
     def draw_instance(rng: random.Random) -> tuple[str, str]:
         subject, verb, noun = rng.choice(words.FIRST_NAMES), rng.choice(words.VERBS), rng.choice(words.SUBJECTS)

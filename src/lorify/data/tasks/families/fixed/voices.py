@@ -46,7 +46,7 @@ def _voice_tasks(
     rows: list[tuple[str, str, str, str]],
     more_templates: Callable[[str, str, str], tuple[str, ...]] = lambda _opening, _ending, _who: (),
 ) -> list[TaskSpec]:
-    """Tasks that say a sentence with an opening and an ending.
+    """Build tasks that say a sentence with an opening and an ending.
 
     Args:
         family: name of the family.

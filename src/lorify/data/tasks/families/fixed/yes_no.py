@@ -1,4 +1,4 @@
-"""Tasks with questions to be answered by yes or no."""
+"""Tasks with yes-or-no questions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from lorify.data.tasks.spec import DrawTestInput, TaskSpec, on_test
 def yes_no_task(
     family: str, name: str, draw_input: DrawTestInput, phrases: tuple[str, str, str], more: tuple[str, ...] = ()
 ) -> TaskSpec:
-    """Build a task with a question to be answered by yes or no.
+    """Build a task with a yes-or-no question.
 
     Args:
         family: name of the family.
         name: name of the task in its family.
         draw_input: draws an input for which the answer is yes or no.
-        phrases: two statements that hold if the answer is yes, and a question.
+        phrases: two statements that are true if the answer is yes, and a question.
         more: further templates.
     """
     first_statement, second_statement, question = phrases

@@ -1,13 +1,15 @@
 """Fit known answers into an adapter in closed form.
 
 Each block of the adapter adds `B A x` to the hidden state. At the tokens from which an answer is predicted, the change
-`D` of the last hidden state that makes the answer the most probable one is known to first order. The blocks share it.
-The smallest change of all `B` that gives `D` is a ridge regression with the blocks' `A x` side by side as inputs:
+`D` of the last hidden state that makes the answer the most probable one is known to first order. All blocks together
+contribute it. The smallest change of all `B` that gives `D` is a ridge regression on the concatenated `A x` of the
+blocks:
 
     dB = D^T (Q Q^T + damping)^-1 Q,  Q = [A_1 x_1, A_2 x_2, ...]   [targets, blocks * rank]
 
-Tokens that are right by the margin already have `D = 0`, which holds them. As the hidden state of later blocks changes
-too, a few rounds are needed. The first is one forward pass, and later ones skip the blocks below the adapter's.
+Tokens that are already right by the margin have `D = 0`, which keeps them unchanged. A few rounds are needed, since the
+hidden states of later blocks change too. The first round takes one forward pass; later ones skip the blocks below the
+adapter's.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class FitSettings:
 
     Attributes:
         rounds: number of rounds.
-        margin: by how much the logit of an answer's token is to exceed all others.
+        margin: by how much the logit of an answer's token should exceed all others.
         max_change: largest change of a hidden state in a round, relative to its norm.
         damping: relative to the mean of the diagonal of `Q Q^T`.
     """
@@ -51,11 +53,11 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class _Targets:
-    """What one forward pass says about the target tokens of examples.
+    """What one forward pass measures at the target tokens of examples.
 
     Attributes:
         reads: key -> `A x` of the adapter, scaled `[targets, r]`.
-        change: wanted change of the last hidden state `[targets, hidden]`.
+        change: required change of the last hidden state `[targets, hidden]`.
     """
 
     reads: Mapping[Key, Tensor]
@@ -77,21 +79,21 @@ def fit_answers(
 
     Args:
         base: the base.
-        examples: questions with known answers; without any, the start is returned.
+        examples: questions with known answers; if empty, `start` is returned.
         start: the adapter.
-        keys: which of its pairs are changed: one linear layer that writes to the hidden state, such as `down_proj`, of
-            some blocks; None: those of the largest rank, which are a document's memory.
-        beside: another adapter that is on too.
-        settings: how they are fitted.
-        limit: no round but the first begins that would end after it, if it took as long as the last.
-        runs: the examples as `lay_out` laid them out, if they last ran with an adapter that answers as these do. The
-            first round need not run them.
+        keys: which of its pairs to change: one linear layer that writes to the hidden state, such as `down_proj`, in
+            some blocks; None: those of the largest rank, which hold a document's memory.
+        beside: another adapter that is also on.
+        settings: settings of the fit.
+        limit: after the first round, none starts that would exceed it if it took as long as the last one.
+        runs: the result of `lay_out`, if the examples last ran with equivalent adapters; the first round then need not
+            run them.
 
     Returns:
-        The adapter with other weights; all else is as in `start`.
+        The adapter with new weights; everything else is as in `start`.
 
     Raises:
-        AdapterError: if the pairs are of other linear layers.
+        AdapterError: if the pairs belong to other linear layers.
     """
     changed = list(keys or (key for key, shape in start.shapes.items() if shape.rank == start.rank))
     _check_modules(base, changed)
@@ -136,7 +138,7 @@ def target_inputs(base: BaseLM, runs: Sequence[ExampleRun], adapter: Adapter) ->
 def _run_all(base: BaseLM, runs: Sequence[ExampleRun], adapter: Adapter, beside: Adapter | None = None) -> None:
     """Run all examples with adapters."""
     adapters = AdapterStack(tuple((each, 1.0) for each in (beside, adapter) if each is not None))
-    lora = build_lora_batch([adapters], base)  # one row, which stands for all rows
+    lora = build_lora_batch([adapters], base)  # one row that applies to all rows
     for run in runs:
         run.again(lora)
 
@@ -153,12 +155,12 @@ def _check_modules(base: BaseLM, keys: Collection[Key]) -> None:
 
 @dataclass(frozen=True)
 class _Found:
-    """What a forward pass of examples gives at the target tokens.
+    """Results of a forward pass of examples at the target tokens.
 
     Attributes:
         inputs: inputs of linear layers `[targets, d_in]`, in float32.
         hidden: last hidden state, after the final norm `[targets, hidden]`.
-        last: output of the last block `[rows, tokens, hidden]`; the graph begins here.
+        last: output of the last block `[rows, tokens, hidden]`, where the autograd graph begins.
         at: row and token of each target.
         tokens: the targets `[targets]`.
     """
@@ -173,14 +175,14 @@ class _Found:
 class ExampleRun:
     """A batch of examples that runs through the base with one adapter after the other.
 
-    The examples are one sequence if the base can keep them apart there. From the second run on, the blocks below the
-    first one whose update differs are skipped.
+    The examples are packed into one sequence if the base can keep them apart. From the second run on, the blocks below
+    the first one whose update differs are skipped.
     """
 
     def __init__(self, base: BaseLM, examples: Sequence[TrainingExample], keys: Sequence[Key]) -> None:
         """Lay out examples; `keys` are the linear layers, of one module, whose updates differ between the runs."""
         self._base, self._keys = base, keys
-        # The mask of a packed sequence takes the place of a sliding window.
+        # The mask of a packed sequence would replace that of a sliding window.
         if base.is_recurrent or base.slides_over(max(len(example.ids) for example in examples)):
             ids, mask, self._at = pad_examples(examples, base.device)
             self._inputs: dict[str, Tensor] = {"input_ids": ids, "attention_mask": mask}
@@ -189,11 +191,11 @@ class ExampleRun:
         self._targets = torch.cat([example.top_ids[:, 0] for example in examples])
         self._upper: UpperBlocks | None = None
         self.found: _Found | None = None
-        """What the latest run gave."""
+        """The result of the latest run."""
 
     @property
     def latest(self) -> _Found:
-        """What the latest run gave, once there was one."""
+        """The result of the latest run, of which there must be one."""
         assert self.found is not None, "nothing has run yet"
         return self.found
 
@@ -226,7 +228,7 @@ def _pack(base: BaseLM, examples: Sequence[TrainingExample]) -> tuple[dict[str, 
 
 
 def _measure(base: BaseLM, found: _Found, adapter: Adapter, keys: Sequence[Key], settings: FitSettings) -> _Targets:
-    """What a run says about the changes that the adapter needs."""
+    """The changes that the adapter needs, according to a run."""
     reads = {
         key: adapter.scaling(key) * (found.inputs[key] @ adapter.weights[key].A.to(base.device, torch.float32).T)
         for key in keys
@@ -246,7 +248,7 @@ def _smallest_change(slope: Tensor, margin: Tensor, hidden: Tensor, settings: Fi
         hidden: the hidden states `[targets, hidden]`.
         settings: the wanted margin and the trust region.
     """
-    # Where a logit cap is saturated, nothing changes the margin: the slope and the change are 0.
+    # If a logit cap is saturated, nothing changes the margin: the slope and the change are 0.
     steepness = slope.norm(dim=-1).clamp_min(torch.finfo(slope.dtype).tiny)
     wanted = (settings.margin - margin).clamp_min(0) / steepness  # [targets]
     size = wanted.minimum(settings.max_change * hidden.norm(dim=-1))

@@ -44,9 +44,9 @@ class Answer:
         text: the answer, without white space at its ends.
         adapter_on: whether an adapter was on.
         confidence: probability that the answer is right; None if it was not requested or cannot be estimated.
-        withheld: the answer that `text` replaces, since the documents do not state it; empty if there was none, as the
-            question has nothing to do with the documents; None if nothing was replaced.
-        signals: what confidence, source and `withheld` are derived from; it keeps what has been measured.
+        withheld: the answer that `text` replaces because the documents do not state it; empty if none was generated
+            because the question is unrelated to the documents; None if nothing was replaced.
+        signals: what confidence, source and `withheld` are derived from; measurements are cached.
     """
 
     text: str
@@ -64,8 +64,8 @@ class Answer:
 class Answerer:
     """Answers questions with a base and the adapters of its document hypernetwork.
 
-    Every way of asking goes through it, so all share its prompts, plans and checks. It is safe to use from several
-    threads: between calls it keeps only what tasks answered when they were tried on common words.
+    All callers go through it and share its prompts, plans and checks. It is thread-safe: between calls it keeps only
+    the answers of tasks that were tried on common words.
     """
 
     def __init__(
@@ -83,9 +83,9 @@ class Answerer:
             base: the base.
             internalizer: chooses and focuses the adapters that it made; None leaves every adapter unchanged.
             confidence_model: estimates confidence; None leaves it unknown.
-            stated_model: estimates whether the documents state an answer; None takes every answer for stated.
-            load_follow_up_writer: reads the adapter that makes the base rewrite follow-ups, when a chat first has one.
-            load_extractor: reads the extractor, when a question is first asked that the documents' words may answer.
+            stated_model: estimates whether the documents state an answer; None treats every answer as stated.
+            load_follow_up_writer: loads the adapter that rewrites follow-ups; called when a chat first contains one.
+            load_extractor: loads the extractor; called at the first question that a quote may answer.
         """
         self.base = base
         self.internalizer = internalizer
@@ -124,7 +124,7 @@ class Answerer:
         )
 
     def prompts_for(self, adapters: AdapterStack) -> PromptBuilder:
-        """Return what builds the prompts for adapters: in the chats of Text-to-LoRA, if they were trained in those."""
+        """Return the prompt builder for adapters: with Text-to-LoRA's chat format if they were trained with it."""
         if not adapters.has_published_chat or adapters.needs_default_system_message:
             return self.prompts
         return replace(self.prompts, system_turn=True, template=find_published_template(self.base.tokenizer))
@@ -132,7 +132,7 @@ class Answerer:
     def chat_request(
         self, messages: Sequence[Message], adapters: AdapterStack, *, not_stated: str | None = None
     ) -> AnswerRequest:
-        """Build the prompt of a chat, whose last question decides which adapters are on.
+        """Build the prompt of a chat. Its last question decides which adapters are on.
 
         Args:
             messages: the chat so far, each turn with `role` and `content`.
@@ -147,8 +147,8 @@ class Answerer:
     def plan(self, requests: Sequence[AnswerRequest]) -> list[AnswerPlan]:
         """Decide which adapters each request is answered with.
 
-        Follow-ups are rewritten first. An adapter that occurs several times with one question is prepared once. With
-        documents and a task, the plan is that of the task on the documents' answer, which is given here (see
+        Follow-ups are rewritten first. An adapter that occurs several times with the same question is prepared once.
+        With documents and a task, the documents' answer is generated here, and the plan does the task on it (see
         `lorify.answering.two_passes`).
 
         Raises:
@@ -189,7 +189,7 @@ class Answerer:
         return self._with_fields(passes.plan(plans))
 
     def _grounded(self, plan: AnswerPlan) -> AnswerPlan:
-        """Decline, if a plan has to be grounded in documents and none of its documents is about the question."""
+        """Decline the question if the plan must be grounded and none of its documents is about the question."""
         documents, _ = split_documents_and_tasks(plan.adapters)
         is_wanted = plan.request is not None and plan.request.grounded and not plan.is_continued
         reply = plan.reply_if_not_stated
@@ -199,7 +199,7 @@ class Answerer:
         return replace(plan, adapters=AdapterStack(), quote=Quote(reply, None), quote_ids=ids, is_declined=True)
 
     def _with_fields(self, plans: Sequence[AnswerPlan]) -> list[AnswerPlan]:
-        """Fill what the documents say into the schemas of plans."""
+        """Fill the plans' JSON schemas with values from the documents."""
         if self.internalizer is None:
             return list(plans)
         planner = JsonFieldPlanner(
@@ -220,7 +220,7 @@ class Answerer:
             )
 
     def _prepare_requests(self, requests: Sequence[AnswerRequest]) -> dict[_Key, PreparedAdapter]:
-        """Prepare the adapters of requests, each only once for a question."""
+        """Prepare the adapters of requests, each once per question."""
         prepared: dict[_Key, PreparedAdapter] = {}
         for flags in dict.fromkeys((request.only_if_relevant, request.focus) for request in requests):
             wanted = {
@@ -247,7 +247,7 @@ class Answerer:
         Args:
             plans: what `plan` decided for each question: prompt, adapters, whether they are on.
             options: length limit and sampling.
-            with_confidence: estimate the confidence too, which takes one more forward pass for each answer.
+            with_confidence: also estimate the confidence, which takes one more forward pass per answer.
         """
         quoted = [plan.quoted_ids(options) for plan in plans]
         written = [plan for plan, ids in zip(plans, quoted, strict=True) if ids is None]
@@ -258,7 +258,7 @@ class Answerer:
         return [self._checked(signals, with_confidence=with_confidence) for signals in measured]
 
     def _decode(self, plans: Sequence[AnswerPlan], options: GenerationOptions) -> list[Sequence[int]]:
-        """Generate the tokens of answers, those with one constraint in one batch."""
+        """Generate the tokens of answers. Answers with the same constraint share a batch."""
         batches: dict[Constraint | None, list[int]] = {}
         for i, plan in enumerate(plans):
             batches.setdefault(plan.constraint, []).append(i)
@@ -286,7 +286,7 @@ class Answerer:
     def stream(self, plan: AnswerPlan, options: GenerationOptions) -> Iterator[str]:
         """Yield the text of an answer piece by piece, without white space at its ends.
 
-        An answer that may be replaced, since the documents may not state it, comes in one piece.
+        An answer that may yet be replaced because the documents do not state it comes in one piece.
         """
         if self.stated_model is not None and plan.is_on and plan.reply_if_not_stated:
             yield self.answer([plan], options)[0].text
@@ -300,7 +300,7 @@ class Answerer:
             yield piece
 
     def is_cut_by_window(self, plan: AnswerPlan, text: str, options: GenerationOptions) -> bool:
-        """Return whether an answer ended because the base's window was full, and not by itself or at its limit.
+        """Return whether an answer ended because the base's window was full, not by itself or at its length limit.
 
         Args:
             plan: the plan that was answered.
@@ -310,11 +310,11 @@ class Answerer:
         room = answer_limit(self.base, len(plan.prompt_ids), options.max_new_tokens)
         if room == options.max_new_tokens or plan.quoted_ids(options) is not None:
             return False
-        # The tokens of a text that was cut off may be split a little otherwise than they were written.
+        # Tokenizing a text that was cut off may give slightly different tokens than were generated.
         return len(self.base.encode_text(text)) >= room - CUT_SLACK_TOKENS
 
     def signals(self, plan: AnswerPlan, text: str) -> AnswerSignals:
-        """Return the signals of an answer; none is measured yet.
+        """Return the signals of an answer, without measuring any yet.
 
         Args:
             plan: the plan that was answered.
@@ -325,11 +325,11 @@ class Answerer:
         )
 
     def confidence(self, signals: AnswerSignals) -> float | None:
-        """Estimate the probability that an answer is right, with a forward pass, one of the reader and the extractor's.
+        """Estimate the probability that an answer is right: a pass each of base, reader and extractor.
 
         Returns:
-            The probability; None if there is no confidence model, no adapter is on, one was made otherwise (the model
-            is fitted to answers about documents), or the answer is a quote.
+            The probability; None if there is no confidence model, no adapter is on, an adapter is from another
+            hypernetwork (the model is fitted to answers about documents), or the answer is a certain quote.
         """
         model = self.confidence_model
         if signals.is_quoted:
@@ -337,10 +337,10 @@ class Answerer:
         return model.probability(signals.confidence) if model is not None and _is_judged(signals, model) else None
 
     def stated(self, signals: AnswerSignals) -> float | None:
-        """Estimate the probability that the documents state an answer, with a forward pass and one of the reader.
+        """Estimate the probability that the documents state an answer: a pass each of base, reader and extractor.
 
         Returns:
-            The probability; None if there is no model for it, no adapter is on, or one was made otherwise.
+            The probability; None if there is no model for it, no adapter is on, or one is from another hypernetwork.
         """
         model = self.stated_model
         if model is None or not _is_judged(signals, model) or signals.stated is None:
@@ -348,14 +348,14 @@ class Answerer:
         return model.probability(signals.stated)
 
     def is_stated(self, signals: AnswerSignals) -> bool:
-        """Return whether the documents state an answer; True where that cannot be estimated (see `stated`)."""
+        """Return whether the documents state an answer; True if that cannot be estimated (see `stated`)."""
         if signals.is_quoted:
             return True
         probability = self.stated(signals)
         return probability is None or self.stated_model is None or probability >= self.stated_model.threshold
 
     def _checked(self, signals: AnswerSignals, *, with_confidence: bool) -> Answer:
-        """Make the answer; if the plan asks for it, an answer that the documents do not state is replaced."""
+        """Build the answer; if the plan asks for it, replace an answer that the documents do not state."""
         plan = signals.plan
         if plan.is_declined:
             return Answer(signals.text, adapter_on=False, withheld="")
@@ -376,8 +376,8 @@ class Answerer:
 
 def _chat(messages: Sequence[Message], adapters: AdapterStack) -> Sequence[Message]:
     """Return the turns of a chat as its adapters need them."""
-    # A chat's own system message would replace the default one, and with it the task that is written over it. In the
-    # user's turn it keeps its effect, and the task too (see docs/research-log.md, 2026-11-28).
+    # A chat's own system message would replace the default one, and with it the task that is written over it. Moved to
+    # the user's turn, it still works, and so does the task (see docs/research-log.md, 2026-11-28).
     return without_system(messages) if adapters.needs_default_system_message else messages
 
 
@@ -392,7 +392,7 @@ class _Key:
 
 
 def _is_judged(signals: AnswerSignals, model: FittedModel) -> bool:
-    """Whether a model applies to an answer: adapters are on, and all are of the hypernetwork it was fitted for."""
+    """Whether a model applies to an answer: adapters are on, and all are from the hypernetwork it was fitted for."""
     adapters = signals.plan.adapters.adapters
     return bool(adapters) and all(a.provenance.hypernetwork_digest == model.hypernetwork_digest for a in adapters)
 
@@ -402,12 +402,12 @@ def _key(adapter: Adapter, request: AnswerRequest) -> _Key:
 
 
 def _prepared_of(request: AnswerRequest, prepared: dict[_Key, PreparedAdapter]) -> list[PreparedAdapter]:
-    """What was prepared for each adapter of a request."""
+    """The prepared form of each adapter of a request."""
     return [prepared[_key(adapter, request)] for adapter in request.adapters.adapters]
 
 
 def _evidence(adapters: Iterable[PreparedAdapter]) -> list[TokenEvidence]:
-    """Where the documents of adapters answer the question, as far as that is known."""
+    """Where the documents of adapters answer the question, if known."""
     return [document for own in adapters for document in own.evidence or ()]
 
 

@@ -13,7 +13,7 @@ BATCH_ROWS = 16
 BATCH_CHARACTERS = 65_536
 """Maximum characters of the prompts of a batch, padding included; longer prompts gain nothing from a batch."""
 SHARED_CHARACTERS = 400
-"""Minimum length of a document that gets batches of its own, so that it is read once for all its questions."""
+"""Minimum length in characters of a document that gets its own batches, so that it is read once for all questions."""
 
 
 def answer_in_batches(
@@ -54,7 +54,7 @@ def _batches(queries: Sequence[Query]) -> Iterator[list[int]]:
 
 
 def _groups(queries: Sequence[Query]) -> Iterator[tuple[list[int], bool]]:
-    """Indices of queries with one document, and of all others, which are batched by length."""
+    """Indices of the queries that share a document, and of all others; True for those, which are batched by length."""
     uses = Counter(query.document for query in queries if query.document and len(query.document) >= SHARED_CHARACTERS)
     groups: dict[str, list[int]] = {}
     for i, query in enumerate(queries):

@@ -1,4 +1,4 @@
-"""What each of several documents answers, where more than one answers a question: they may contradict each other."""
+"""The answer of each document when several answer a question, since they may contradict each other."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from lorify.hypernets.internalizer import DocumentInternalizer
 
 @dataclass(frozen=True)
 class SourcedAnswer:
-    """An answer with the places that it was taken from, one for each document that gives it.
+    """An answer with its sources, one for each document that gives it.
 
     Attributes:
         text: the answer.
-        sources: its sources, that of the latest document first.
+        sources: its sources, the latest document's first.
     """
 
     text: str
@@ -36,12 +36,12 @@ def answer_by_document(answerer: Answerer, request: AnswerRequest, options: Gene
 
     Args:
         answerer: answers it.
-        request: the question with its adapters. If it has `not_stated`, documents that do not state their answer are
-            left out.
+        request: the question with its adapters. If it has `not_stated`, documents that do not state an answer are
+            skipped.
         options: length limit and sampling.
 
     Returns:
-        The different answers, that of the latest document first; none if no adapter keeps the tokens of its documents.
+        The distinct answers, the latest document's first; none if no adapter keeps the tokens of its documents.
     """
     internalizer = answerer.internalizer
     if internalizer is None:
@@ -62,7 +62,7 @@ def answer_by_document(answerer: Answerer, request: AnswerRequest, options: Gene
 
 
 def _only(internalizer: DocumentInternalizer, stack: AdapterStack, adapter: Adapter, name: str) -> AdapterStack:
-    """One document of an adapter, and the adapters of the stack that are not made of documents."""
+    """One document of an adapter, and the adapters of the stack that were not made from documents."""
     others = [record.name for record in adapter.provenance.documents if record.name != name]
     alone = internalizer.remove(adapter, others) if others else adapter
     return AdapterStack(

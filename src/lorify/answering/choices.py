@@ -1,4 +1,4 @@
-"""Answers out of a list: the probability of each choice, instead of free text.
+"""Answers from a list: the probability of each choice, instead of free text.
 
 The probability of a choice is that of its tokens and of a stop token after them, normalized over the choices. Whether
 an answer begins with a space depends on the adapter, so both forms of a choice count.

@@ -1,7 +1,6 @@
 """Follow-ups: a question that refers back is rewritten so that it stands alone, for relevance and focus.
 
-The prompt keeps the chat as it is. What an adapter focuses on has to be found from the question's own words, and `And
-when?` has none.
+The chat in the prompt is unchanged. An adapter is focused by the words of the question, and `And when?` has none.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def rewrite_follow_ups(base: BaseLM, writer: Adapter, requests: Sequence[AnswerR
     Args:
         base: the base.
         writer: an adapter of the base, trained as in `lorify.data.follow_ups.tasks`.
-        requests: the requests; one without adapters or earlier turns stays as it is, and so does one whose rewritten
+        requests: the requests; one without adapters or earlier turns is unchanged, and so is one whose rewritten
             question has a name or a number that is not in the chat.
     """
     rewritten = list(requests)
@@ -55,6 +54,6 @@ def _write(base: BaseLM, writer: Adapter, chats: Sequence[Sequence[Message]]) ->
 
 
 def _is_of_the_chat(question: str, chat: Sequence[Message]) -> bool:
-    """Whether every name and number of a question is in the chat; the base may invent one."""
+    """Whether every name and number in a question is in the chat; the base may invent one."""
     text = " ".join(turn["content"] for turn in chat).lower()
     return bool(question) and all(found.lower() in text for found in _NAME_OR_NUMBER.findall(question))

@@ -19,7 +19,7 @@ from lorify.hypernets.evidence import TokenEvidence
 
 @dataclass(frozen=True)
 class Query:
-    """A question and what it is asked with.
+    """A question and how to answer it.
 
     Attributes:
         question: the question; it decides which adapters are on and what they focus on.
@@ -27,17 +27,17 @@ class Query:
         document: a text before the question in the prompt.
         turns: turns of the chat before the question.
         only_if_relevant: switch off adapters whose documents the question is not about.
-        focus: rebuild adapters from the tokens of their documents that answer the question.
+        focus: rebuild adapters from the document tokens that answer the question.
         answer_prefix: beginning of the answer, which the base continues.
         chat_template: chat template in place of the base's.
-        not_stated: reply in place of an answer that the adapters' documents do not state; None gives any answer.
-        grounded: reply `not_stated` also to a question that has nothing to do with the documents, which the bare base
-            answers otherwise.
-        two_passes: with adapters of documents and of a task, answer with the documents first and do the task on that
-            answer; otherwise their updates are added up.
-        may_quote: answer with words of the documents where that fits the question.
-        schema: JSON schema of the answer, whose fields are filled with what the documents say. The answer has its form
-            only with the constraint of the options that it is decoded with.
+        not_stated: reply in place of an answer that the adapters' documents do not state; None allows any answer.
+        grounded: also reply `not_stated` to a question unrelated to the documents, which the bare base would answer
+            otherwise.
+        two_passes: with adapters of documents and of a task, answer from the documents first, then do the task on that
+            answer; otherwise their updates are added.
+        may_quote: answer with words of the documents if that fits the question.
+        schema: JSON schema of the answer, whose fields are filled from the documents. The answer follows it only if the
+            generation options have the constraint.
     """
 
     question: str
@@ -61,12 +61,12 @@ class Query:
 
     @property
     def num_characters(self) -> int:
-        """Characters of the chat."""
+        """Number of characters of the chat."""
         return sum(len(message["content"]) for message in self.messages)
 
 
 def continue_chat(query: Query, turns: Sequence[tuple[str, str]]) -> Query:
-    """Ask a query as the next question of a chat; a document in its prompt moves to the first question.
+    """Make a query the next question of a chat; a document in its prompt moves to the first question.
 
     Args:
         query: the query.
@@ -82,7 +82,7 @@ def continue_chat(query: Query, turns: Sequence[tuple[str, str]]) -> Query:
 
 @dataclass(frozen=True)
 class AnswerRequest:
-    """A prompt to answer, with adapters that are yet to be chosen.
+    """A prompt to answer, before its adapters are chosen.
 
     Attributes:
         prompt_ids: token ids of the prompt, at least one.
@@ -90,7 +90,7 @@ class AnswerRequest:
         question: what the prompt asks.
         only_if_relevant: as for `Query`.
         focus: as for `Query`.
-        is_continued: whether the prompt ends in the beginning of the answer.
+        is_continued: whether the prompt ends with the beginning of the answer.
         not_stated: as for `Query`.
         grounded: as for `Query`.
         two_passes: as for `Query`.
@@ -124,12 +124,12 @@ class AnswerRequest:
 
     @property
     def reply_if_not_stated(self) -> str | None:
-        """Reply in place of an answer that the documents do not state; None gives any. Grounded answers have one."""
+        """Reply in place of an answer that the documents do not state; None allows any. Grounded requests have one."""
         return self.not_stated or (NOT_STATED if self.grounded else None)
 
     @property
     def is_quotable(self) -> bool:
-        """Whether words of the documents may be the whole answer; a static adapter answers itself."""
+        """Whether words of the documents may be the whole answer; without focus, the adapter itself answers."""
         return self.may_quote and self.focus and not self.is_continued
 
 
@@ -140,16 +140,17 @@ class AnswerPlan:
     Attributes:
         prompt_ids: token ids of the prompt.
         adapters: the adapters that are on, focused on the question.
-        is_continued: whether the prompt ends in the beginning of the answer.
+        is_continued: whether the prompt ends with the beginning of the answer.
         request: what was planned; None if answers are not checked against the documents.
-        evidence: for each adapter of the request where its documents answer the question; None for one whose documents
-            were not read while planning. Empty if that is unknown for all.
-        quote: words of the documents that are the answer, in the form of the task if there is one; None if the base
+        evidence: where the documents of each adapter of the request answer the question; None for an adapter whose
+            documents were not read while planning. Empty if unknown for all.
+        quote: words of the documents that are the answer, in the task's form if there is a task; None if the base
             writes the answer.
         quote_ids: the tokens of the quote.
-        is_declined: whether the quote is the reply to a question that has nothing to do with the documents.
-        stated: probability that the documents answer the question, by the extractor; None if it has not read them.
-        constraint: the form of the answer with what the documents say in it (see `lorify.answering.json_fields`).
+        is_declined: whether the quote is the reply to a question unrelated to the documents.
+        stated: the extractor's probability that the documents answer the question; None if it has not read them.
+        constraint: the form of the answer, with values from the documents filled in (see
+            `lorify.answering.json_fields`).
     """
 
     prompt_ids: tuple[int, ...]
@@ -170,31 +171,31 @@ class AnswerPlan:
 
     @property
     def reply_if_not_stated(self) -> str | None:
-        """As for the request; None without one."""
+        """As for the request; None without a request."""
         return None if self.request is None else self.request.reply_if_not_stated
 
     def quoted_ids(self, options: GenerationOptions) -> Sequence[int] | None:
         """Return the tokens of the quote that are the answer with these options; None if the base writes the answer."""
         if self.is_declined:
-            return self.quote_ids  # a reply, whose length is no matter of the answer's
+            return self.quote_ids  # a reply, to which the length limit does not apply
         return self.quote_ids[: options.max_new_tokens] if self.quote and options.constraint is None else None
 
     def narrowed(self, options: GenerationOptions) -> GenerationOptions:
-        """Return options whose constraint, if they have one, has what the documents say in it."""
+        """Return options whose constraint, if there is one, has the values from the documents filled in."""
         is_narrower = self.constraint is not None and options.constraint is not None
         return replace(options, constraint=self.constraint) if is_narrower else options
 
     def quote_given(self, text: str) -> Quote | None:
-        """Return the plan's quote if it is the answer; a constraint or a limit makes the answer another one."""
+        """Return the plan's quote if the answer is the quote; a constraint or a length limit can change the answer."""
         return self.quote if self.quote is not None and text == self.quote.text else None
 
     def clean(self, text: str) -> str:
-        """Remove the white space around an answer; a continued one may begin with an indentation, which is kept."""
+        """Strip the white space around an answer. A continued one keeps leading white space: it may be indentation."""
         return text.rstrip() if self.is_continued else text.strip()
 
 
 def plan_as_requested(requests: Sequence[AnswerRequest]) -> list[AnswerPlan]:
-    """Answer each request with all of its adapters as they are: a planner without a hypernetwork."""
+    """Answer each request with all of its adapters unchanged: a planner without a hypernetwork."""
     return [AnswerPlan(request.prompt_ids, request.adapters) for request in requests]
 
 

@@ -1,4 +1,4 @@
-"""Find the question in a chat: what relevance and focus compare with the documents of an adapter."""
+"""Find the question in a chat that relevance and focus compare with the documents of an adapter."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _PRONOUN = re.compile(r"\b(?:he|she|him|her|it|they|them)\b", re.IGNORECASE)
 
 
 def last_question(messages: Sequence[Message]) -> str:
-    """Return the last question of a chat with the context that it needs.
+    """Return the last question of a chat, with the context it needs.
 
-    That is the last user turn. If it refers back to a name that was just answered, the pronoun is replaced by the name
-    (`Where was he born?` after `Ada Berg`). If it refers back otherwise (`And when?`), the user turns before it are
-    included, up to one that stands alone.
+    This is the last user turn. If it refers to a name in the last answer, the pronoun is replaced by the name (`Where
+    was he born?` after `Ada Berg`). If it refers back in another way (`And when?`), the user turns before it are
+    included, back to one that stands alone.
 
     Args:
         messages: turns with `role` and `content`.
@@ -41,7 +41,7 @@ def last_question(messages: Sequence[Message]) -> str:
 
 
 def turns_of_follow_up(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Return the turns of a chat up to its last question if that question may refer back; none if it stands alone.
+    """Return the turns of a chat up to its last question if that may refer back; none if it stands alone.
 
     Args:
         messages: turns with `role` and `content`.
@@ -53,7 +53,7 @@ def turns_of_follow_up(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def _with_name(question: str, answer: str) -> str | None:
-    """Put the name that was answered in the place of a pronoun; None without a name or a pronoun."""
+    """Replace a pronoun by the name in the last answer; None without a name or a pronoun."""
     name = answer.strip().removesuffix(".")
     if not _NAME.fullmatch(name) or _VERDICT.match(name):
         return None

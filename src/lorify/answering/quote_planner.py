@@ -1,4 +1,4 @@
-"""Finds the planned questions that words of their documents answer, and these words."""
+"""Finds planned questions that can be answered with a quote from their documents, and the quotes."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from lorify.hypernets.evidence import TokenEvidence
 from lorify.hypernets.internalizer import DocumentInternalizer
 
 MIN_STATED = 0.9
-"""A question is relevant to documents that answer it with this probability, whatever its words are.
+"""A question is relevant to documents that answer it with this probability, whatever its wording.
 
 Of 200 ordinary questions, each asked about an unrelated passage, 1.5% are taken for relevant (docs/research-log.md).
 """
 MAX_QUESTION_CHARS = 300
-"""Longer questions are relevant by their words alone."""
+"""The relevance of longer questions is decided by their words alone."""
 
 
 class QuotePlanner:
@@ -50,7 +50,7 @@ class QuotePlanner:
         Args:
             base: the base of the plans.
             internalizer: locates answers in the documents of its adapters; without one nothing is quoted.
-            load_extractor: reads the extractor, when a question is first asked that words of documents may answer.
+            load_extractor: loads the extractor; called at the first question that a quote may answer.
         """
         self._base, self._internalizer = base, internalizer
         self._load_extractor = load_extractor
@@ -59,21 +59,21 @@ class QuotePlanner:
 
     @property
     def extractor(self) -> Extractor | None:
-        """What finds the words that answer a question; None leaves that to the reader of the hypernetwork."""
+        """The model that finds the words that answer a question; None leaves it to the hypernetwork's reader."""
         with self._loading:
             if self._loaded is None:
                 self._loaded = (self._load_extractor(),)
             return self._loaded[0]
 
     def with_quotes(self, plans: Sequence[AnswerPlan], evidence: Sequence[Sequence[TokenEvidence]]) -> list[AnswerPlan]:
-        """Plan to answer with words of the documents, where they are found with certainty.
+        """Plan to answer with words of the documents, if they are found with enough certainty.
 
         Args:
             plans: the plans.
-            evidence: for each plan where the documents of the adapters that are on answer its question.
+            evidence: for each plan, where the documents of the adapters that are on answer its question.
 
         Returns:
-            The plans, those with a quote changed.
+            The plans; those with a quote are changed.
         """
         if self._internalizer is None:
             return list(plans)
@@ -107,7 +107,7 @@ class QuotePlanner:
 
         Args:
             requests: requests whose questions have no word in common with the documents.
-            evidence: for each request where its documents may answer the question.
+            evidence: for each request, where its documents may answer the question.
         """
         asked = {
             i: _asked(request, evidence[i])
@@ -123,14 +123,14 @@ class QuotePlanner:
         return find_spans(asked, self._base.decode_text, extractor)
 
     def _quote_of(self, span: FoundSpan, evidence: Sequence[TokenEvidence]) -> Quote:
-        """Quote what was found; words after their own question in a document have their source there."""
+        """Quote a span; a certain one, such as words after the same question in the document, gets its source here."""
         source = find_source(evidence, span.text, self._base.decode_text, span.sentence) if span.is_certain else None
         return Quote(span.text, source, span.probability, span.sentence)
 
     def _quoted(
         self, plan: AnswerPlan, request: AnswerRequest, kind: QuoteKind, internalizer: DocumentInternalizer
     ) -> AnswerPlan:
-        """Plan to quote the text of the documents that a question asks for, if they have it."""
+        """Plan to quote the text that a question asks for, if the documents have it."""
         evidence = [
             internalizer.locate(adapter, request.question) if found is None else found
             for adapter, found in zip(request.adapters.adapters, plan.evidence, strict=True)
@@ -145,7 +145,7 @@ class QuotePlanner:
 
 
 def _is_kept(known: Quote | None, kind: QuoteKind, words: Quote | None) -> bool:
-    """Whether a quote of a kind is a better answer than words that the extractor or the reader finds."""
+    """Whether a quote of some kind is a better answer than the words found by the extractor or the reader."""
     if known is None:
         return False
     if words is None:
@@ -161,18 +161,18 @@ def _words(text: str) -> set[str]:
 
 
 def _asked(request: AnswerRequest, evidence: Sequence[TokenEvidence]) -> AskedDocuments:
-    """What the extractor is asked for a request, given where its documents may answer it."""
+    """The extractor's input for a request, given where its documents may answer it."""
     return AskedDocuments(request.question, evidence, request.question_in_chat, request.given_answers)
 
 
 def _is_short_question(request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:
-    """Whether the extractor reads a question to find out if it is relevant."""
+    """Whether a question is short enough for the extractor to decide whether it is relevant."""
     is_short = len(request.question) <= MAX_QUESTION_CHARS
     return request.is_quotable and is_short and _may_have_span(request, internalizer)
 
 
 def _may_have_span(request: AnswerRequest, internalizer: DocumentInternalizer) -> bool:
-    """Whether words of the documents, yes or no may be the answer to a question that no other kind of quote answers.
+    """Whether words of the documents, yes or no may answer a question that no other kind of quote answers.
 
     A task that is done in a second pass does no harm.
     """
@@ -186,7 +186,7 @@ def _may_have_span(request: AnswerRequest, internalizer: DocumentInternalizer) -
 
 
 def are_of_documents(adapters: Collection[Adapter], internalizer: DocumentInternalizer) -> bool:
-    """Return whether adapters have documents whose words may answer for all of them, and are no other adapters.
+    """Return whether there are adapters and all were made by the document hypernetwork, so that quotes can answer.
 
     Args:
         adapters: adapters that answer a question together.

@@ -1,7 +1,7 @@
-"""Signals of one answer: how likely the base finds it, and where the documents state it.
+"""Signals of one answer: how likely it is under the base, and where the documents state it.
 
-Several things are derived from them: the answer's confidence, its source, and whether it is withheld. Each signal is
-measured once for an answer, when it is first needed.
+The answer's confidence, its source and whether it is withheld are derived from them. Each signal is measured once per
+answer, when first needed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lorify.hypernets.internalizer import DocumentInternalizer
 
 
 class AnswerSignals:
-    """The signals of an answer to a planned question; each is measured when it is first read, and kept.
+    """The signals of an answer to a planned question; each is measured on first access and cached.
 
     Attributes:
         plan: the plan that was answered.
@@ -55,7 +55,7 @@ class AnswerSignals:
 
     @property
     def is_quoted(self) -> bool:
-        """Whether the answer is a quote of the documents that leaves nothing to doubt."""
+        """Whether the answer is a certain quote of the documents."""
         quote = self.plan.quote_given(self.text)
         return quote is not None and quote.is_certain
 
@@ -66,7 +66,7 @@ class AnswerSignals:
 
     @cached_property
     def evidence(self) -> list[TokenEvidence]:
-        """Where the request's adapters answer the question; the reader runs unless the plan has its result."""
+        """Where the adapters' documents answer the question; runs the reader unless the plan has its result."""
         request, internalizer = self.plan.request, self._internalizer
         if request is None or internalizer is None:
             return []
@@ -87,7 +87,7 @@ class AnswerSignals:
 
     @cached_property
     def stated(self) -> StatedSignals | None:
-        """Signals of whether the documents state the answer; None if its source or a document's text is unknown."""
+        """Signals for whether the documents state the answer; None if its source or a document's text is unknown."""
         if self.source is None or not self._knows_all_documents:
             return None
         located = max(document.probabilities.max().item() for document in self.evidence)
@@ -100,12 +100,12 @@ class AnswerSignals:
 
     @property
     def _knows_all_documents(self) -> bool:
-        """Whether the tokens of all documents are kept; others may state what these do not."""
+        """Whether the tokens of all documents are kept; a document without them may state the answer."""
         request = self.plan.request
         adapters = () if request is None else request.adapters.adapters
         return len(self.evidence) == sum(len(adapter.provenance.documents) for adapter in adapters)
 
     @property
     def confidence(self) -> ConfidenceSignals:
-        """Signals of whether the answer is right."""
+        """Signals for whether the answer is right."""
         return ConfidenceSignals(*self.surprisal, *(() if self.stated is None else self.stated[1:]))

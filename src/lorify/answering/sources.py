@@ -1,7 +1,7 @@
-"""Sources of an answer: the document, and the sentence of it, that the answer was taken from.
+"""Sources of an answer: the document and sentence that the answer was taken from.
 
-The reader gives the probability that each token of the documents belongs to the answer. A sentence that contains the
-answer counts before all others; among several, the one with the most probable token is the source.
+The reader gives the probability that each token of the documents belongs to the answer. Sentences that contain the
+answer come first; among several, the one with the most probable token is the source.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lorify.data.answers import YES_OR_NO, contains_answer, normalize_answer
 from lorify.hypernets.evidence import TokenEvidence
 
 VERDICTS = frozenset({*YES_OR_NO, ""})
-"""Normalized answers that a sentence supports without containing them."""
+"""Normalized answers that a sentence can support without containing them."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Source:
         document: name of the document.
         sentence: the sentence, heading or table row.
         passage: the sentence with its neighbours.
-        probability: how likely the reader takes the sentence for the place of the answer, from 0 to 1.
+        probability: the reader's probability that the answer is in the sentence, from 0 to 1.
     """
 
     document: str
@@ -52,7 +52,7 @@ def find_source(evidence: Sequence[TokenEvidence], answer: str, decode: Decode, 
         evidence: the documents that were asked.
         answer: the answer.
         decode: token ids -> text.
-        sentence: the sentence that the answer is known to be from; empty if that is unknown.
+        sentence: the sentence that the answer is from; empty if unknown.
 
     Returns:
         The source; None if there is no document with cached tokens.
@@ -61,7 +61,7 @@ def find_source(evidence: Sequence[TokenEvidence], answer: str, decode: Decode, 
     lines = [" ".join(s.sentence.split()) for s in sources] if sentence else []
     known = [s for s, line in zip(sources, lines, strict=False) if sentence in line]
     known = known or [s for s, line in zip(sources, lines, strict=False) if line in sentence]
-    # A document may ask what it answers.
+    # A document may contain the question that it answers.
     stating = known or [s for s in sources if not is_question(s.sentence)] or sources
     containing = [s for s in stating if contains_answer(s.sentence, [answer])] if can_be_quoted(answer) else []
     return max(containing or stating, key=lambda source: source.probability, default=None)
@@ -73,21 +73,21 @@ def is_question(sentence: str) -> bool:
 
 
 def can_be_quoted(answer: str) -> bool:
-    """Return whether a sentence that supports an answer contains it, which is not so for yes and no."""
+    """Return whether a sentence that supports an answer must contain it, unlike yes or no."""
     return normalize_answer(answer) not in VERDICTS
 
 
 def sentences_of(document: TokenEvidence, decode: Decode) -> Iterator[Source]:
     """Yield each sentence of a document as a source, in order."""
     pieces = list(token_texts(document.ids, decode))
-    # A token that is part of a character belongs to where the character begins.
+    # A token that is part of a character is placed where the character begins.
     starts = list(accumulate(map(len, pieces), initial=0))[:-1]
     sentences = list(split_into_sentences("".join(pieces)))
     ends = list(accumulate(map(len, sentences)))
     best = [0.0] * len(sentences)
     number = 0
     for start, piece, probability in zip(starts, pieces, document.probabilities.tolist(), strict=True):
-        # Leading white space belongs to a token, and also to the sentence that follows it.
+        # White space before a sentence is part of its first token.
         while number < len(sentences) - 1 and start + len(piece) > ends[number]:
             number += 1
         if sentences:

@@ -1,4 +1,4 @@
-"""The form that a task gives to short texts, such as capitals, quotes or JSON, seen from what it does to common words.
+"""The form that a task gives to short texts, such as capitals, quotes or JSON, inferred from common words.
 
 A small base misspells rare names and shortens quantities when it rewrites them, but it rewrites common words correctly.
 So its adapter is tried on common words, and the form that most of the answers have is applied to the text itself. This
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from lorify.json_text import as_json, parse_json
 
 STAND_INS = ("apple", "river", "Paris", "London", "bread", "Anna", "green apple", "Peter Smith")
-"""Common words of several lengths and cases, and two pairs of words, on which a task is tried."""
+"""Inputs that a task is tried on: common words of several lengths and cases, and two pairs of words."""
 STAND_IN_TOKENS = 24
 """Maximum length of the answer for a stand-in, in tokens."""
 MIN_SHARE = 0.5
 """Share of the stand-ins whose answers must have the form."""
 MAX_WORDS = 8
-"""Longer texts keep the task's own answer: a task may well treat a sentence differently from a word."""
+"""For longer texts the task's own answer is used: a task may treat a sentence differently from a word."""
 _SLOT = "\0"
 
 _CHANGES: dict[str, Callable[[str], str]] = {
@@ -36,12 +36,12 @@ _CHANGES: dict[str, Callable[[str], str]] = {
     "first letter in lower case": lambda text: text[:1].lower(),
     "first letter in upper case": lambda text: text[:1].upper(),
 }
-"""What may happen to the text inside a form; of two that explain the same answers, the first is taken."""
+"""Possible changes of the text inside a form; of two that explain the same answers, the first is taken."""
 
 
 @dataclass(frozen=True)
 class TaskForm:
-    """A form: fixed text around a text that is changed.
+    """A form: fixed text around a changed text.
 
     Attributes:
         change: name of the change.
@@ -69,7 +69,7 @@ def find_form(answers: Sequence[str], text: str) -> TaskForm | None:
 
     Args:
         answers: the task's answer for each of `STAND_INS`.
-        text: the text that the form is wanted for.
+        text: the text to apply the form to.
 
     Returns:
         The form of most answers. None if too few agree, if they repeat the stand-ins unchanged (a task that acts on
@@ -81,7 +81,7 @@ def find_form(answers: Sequence[str], text: str) -> TaskForm | None:
             explained[form].append(stand_in)
     if not explained:
         return None
-    # `max` takes the first of equals, and forms were added in the order of their changes.
+    # `max` returns the first of equals, and forms were added in the order of `_CHANGES`.
     form = max(explained, key=lambda form: len(explained[form]))
     agreeing = explained[form]
     is_seen_on_words = len(text.split()) == 1 or any(" " in stand_in for stand_in in agreeing)
@@ -99,9 +99,9 @@ def _is_json(text: str) -> bool:
 
 
 def _possible_forms(stand_in: str, answer: str) -> list[TaskForm]:
-    """All forms that turn a stand-in into an answer or its first line, after which a base may go on with other words.
+    """All forms that turn a stand-in into an answer or its first line, after which a base may ramble on.
 
-    A letter occurs in too many words to be looked for inside an answer.
+    A single letter must be the whole answer, since it occurs in too many words.
     """
     changed = {name: change(stand_in) for name, change in _CHANGES.items()}
     return [

@@ -14,7 +14,7 @@ from lorify.base.model import BaseLM
 
 @torch.inference_mode()
 def teacher_forced_log_probabilities(base: BaseLM, plan: AnswerPlan, answers: Sequence[Sequence[int]]) -> list[Tensor]:
-    """Compute the log-probabilities of the tokens after the prompt and after each token of each answer.
+    """Compute log-probabilities of the next token after the prompt and after each token of each answer.
 
     Args:
         base: the base.

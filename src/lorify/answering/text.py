@@ -1,4 +1,4 @@
-"""Turn the tokens of an answer into text while they arrive."""
+"""Turn the tokens of an answer into text as they arrive."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from lorify.base.token_texts import UNFINISHED, Decode
 
 
 class AnswerText:
-    """The text of an answer and how much of it can be shown.
+    """The text of an answer, and how much of it can be shown.
 
     A character may take several tokens, and the text may end with the beginning of a stop text. Such an ending is held
-    back until further tokens settle what it is.
+    back until further tokens resolve it.
     """
 
     def __init__(self, decode: Decode, stops: Sequence[str] = (), *, trim: bool) -> None:
@@ -43,7 +43,7 @@ class AnswerText:
         """Return the text that can be shown and has not been returned before.
 
         Args:
-            last: no token follows, so return everything that is left.
+            last: return everything that is left, as no token follows.
         """
         text = self._text.lstrip() if self._trim else self._text
         end = len(text) if last or self.stopped else self._safe_end(text)
@@ -54,15 +54,15 @@ class AnswerText:
         return new
 
     def _safe_end(self, text: str) -> int:
-        """Length of the beginning of `text` that further tokens cannot change."""
+        """Length of the prefix of `text` that further tokens cannot change."""
         end = len(text.rstrip(UNFINISHED))
         return min([end, *(len(text) - _overlap(text, stop) for stop in self._stops)])
 
 
 def _overlap(text: str, stop: str) -> int:
-    """Length of the longest beginning of `stop`, but not all of it, that `text` ends with.
+    """Length of the longest proper prefix of `stop` that `text` ends with.
 
-    Only places where the stop's first character occurs are compared: clients choose the stops, and all answers wait.
+    Only positions with the stop's first character are compared: clients choose the stops, and this delays all answers.
     """
     start = max(0, len(text) - len(stop) + 1)
     while (start := text.find(stop[0], start)) >= 0:

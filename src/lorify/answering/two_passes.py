@@ -1,9 +1,8 @@
 """A document and a task at once: the documents answer the question, and the task is done on that answer.
 
-With the adapters of documents and of a task added up, a small base loses the fact or ignores the task (see
-docs/research-log.md, 2026-11-28). Each alone does its part, so the question is answered in two passes. A short answer
-of the documents keeps its letters: if the task only gives texts a form, that form is applied to it (see
-`lorify.answering.task_forms`).
+If the adapters of documents and of a task are added, a small base loses the fact or ignores the task (see
+docs/research-log.md, 2026-11-28). Each works alone, so the question is answered in two passes. To keep the spelling of
+a short answer, a task that only gives texts a form is applied by rule (see `lorify.answering.task_forms`).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ DRAFT_TOKENS = 64
 
 
 class Draft(NamedTuple):
-    """An answer that a task may be done on.
+    """An answer from documents, before a task is done on it.
 
     Attributes:
         text: the answer.
@@ -44,13 +43,13 @@ Trials = MutableMapping[Adapter, dict[float, Sequence[str]]]
 
 @dataclass(frozen=True)
 class TwoPasses:
-    """Answers with documents first, and does tasks on their answers.
+    """Answers from documents first, then does tasks on the answers.
 
     Attributes:
         write: answers plans.
-        prompt_ids: builds the prompt of a chat in which the user says a text.
+        prompt_ids: builds the prompt of a chat in which the user's turn is a given text.
         encode: returns the tokens of an answer.
-        trials: what is known of tasks that were tried before; new ones are added.
+        trials: results of tasks that were tried before; new ones are added.
     """
 
     write: WriteDrafts
@@ -59,9 +58,9 @@ class TwoPasses:
     trials: Trials
 
     def plan(self, plans: Sequence[AnswerPlan]) -> list[AnswerPlan]:
-        """Replace plans with adapters of documents and of tasks by plans of the tasks on the documents' answers.
+        """Replace plans that combine documents and tasks by plans that do the tasks on the documents' answers.
 
-        Where the documents do not state an answer there is nothing to do the task on, and the plan is the documents'.
+        If the documents do not state an answer, there is nothing to do the task on, and the documents' plan is used.
         """
         planned = list(plans)
         parts = {i: split_documents_and_tasks(plan.adapters) for i, plan in enumerate(plans) if _has_two_passes(plan)}
@@ -81,7 +80,7 @@ class TwoPasses:
         return planned
 
     def _quoting(self, plan: AnswerPlan, text: str | None) -> AnswerPlan:
-        """Change a plan to answer with a text that is known; with None, the base answers."""
+        """Change a plan to answer with a known text; with None, the base answers."""
         if text is None:
             return replace(plan, quote=None, quote_ids=())
         return replace(plan, quote=Quote(text, None), quote_ids=tuple(self.encode(text)))
@@ -94,20 +93,20 @@ class TwoPasses:
         return {i: form.apply(short[i][0]) for i, form in forms.items() if form is not None}
 
     def _try_on_stand_ins(self, stacks: Sequence[AdapterStack]) -> dict[AdapterStack, Sequence[str]]:
-        """Return what tasks answer to the stand-ins; those that have not been tried before are tried in one batch."""
+        """Return the tasks' answers to the stand-ins; tasks not tried before are tried in one batch."""
         trials = {stack: known for stack in stacks if (known := self._recall(stack)) is not None}
         new = [stack for stack in dict.fromkeys(stacks) if stack not in trials]
         plans = [AnswerPlan(tuple(self.prompt_ids(text)), stack) for stack in new for text in STAND_INS]
         answers = iter(self.write(plans, STAND_IN_TOKENS) if plans else ())
         for stack in new:
             trials[stack] = tuple(answer.text for answer in islice(answers, len(STAND_INS)))
-            if len(stack.parts) == 1:  # only single tasks are remembered: of several, one would keep the others alive
+            if len(stack.parts) == 1:  # only single tasks are cached: of several, one would keep the others alive
                 ((adapter, scale),) = stack
                 self.trials.setdefault(adapter, {})[scale] = trials[stack]
         return trials
 
     def _recall(self, stack: AdapterStack) -> Sequence[str] | None:
-        """What a task answered to the stand-ins before; None if it was not tried, or there are several."""
+        """The cached answers of a task to the stand-ins; None if it was not tried, or there are several tasks."""
         ((adapter, scale), *others) = stack
         return None if others else self.trials.get(adapter, {}).get(scale)
 
@@ -117,7 +116,7 @@ def _has_two_passes(plan: AnswerPlan) -> bool:
 
 
 def split_documents_and_tasks(adapters: AdapterStack) -> tuple[AdapterStack, AdapterStack]:
-    """Split adapters into those of documents, and those that write a task over the system message."""
+    """Split adapters into those of documents and those that overwrite the system message with a task."""
     documents, tasks = [], []
     for part in adapters:
         (tasks if part[0].provenance.needs_default_system_message else documents).append(part)

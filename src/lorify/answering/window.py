@@ -1,4 +1,4 @@
-"""Fit a document into the base's window beside a question and its answer."""
+"""Fit a document into the base's window together with a question and its answer."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from lorify.answering.answerer import Answerer
 from lorify.errors import ContextError
 
 CUT = "\n...\n"
-# The ends of a cut text may be split into other tokens than inside the whole text.
+# The ends of a cut text may be tokenized differently than inside the whole text.
 SLACK_TOKENS = 16
 
 
 def question_tokens(answerer: Answerer, question: str) -> int:
-    """Count the tokens of the prompt that asks a question about a document, without the document."""
+    """Count the tokens of a prompt with a question about a document, without the document."""
     return len(answerer.prompts.question_ids(question, CUT))
 
 
 def document_room(answerer: Answerer, question: str, max_new_tokens: int) -> int:
-    """Count the tokens of the window that are left for a document; negative if even an empty one does not fit.
+    """Count the tokens left in the window for a document; negative if not even an empty one fits.
 
     Args:
         answerer: its base and prompts.

@@ -1,4 +1,4 @@
-"""The linear layers that a hypernetwork adapts; their sizes are the same in all adapted blocks."""
+"""The linear layers that a hypernetwork adapts. Each has the same size in all adapted blocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lorify.base.model import BaseLM
 from lorify.errors import HypernetworkError
 
 DEFAULT_MODULE = "down_proj"
-"""The linear layer of each block that is adapted where no hypernetwork decides it."""
+"""The linear layer of each block that is adapted if no hypernetwork specifies one."""
 
 
 class AdaptedModule(BaseModel):

@@ -1,7 +1,7 @@
-"""The mean of task hypernetworks with one config: checkpoints of one run, or of runs with the same initial weights.
+"""The mean of task hypernetworks with the same config: checkpoints of one run, or of runs with the same start.
 
-Runs that start from the same weights and move in different directions agree on what generalizes to new tasks, and
-their mean keeps it.
+Runs that start from the same weights and move in different directions agree on what generalizes to new tasks, and their
+mean keeps that.
 
 Source: Model soups (arXiv 2203.05482), uniform; arXiv 1803.05407 for checkpoints of one run.
 """
@@ -25,12 +25,12 @@ def average_hypernetworks(folders: Sequence[Path], output: Path) -> None:
     """Write the mean of the weights of task hypernetworks; `num_training_tasks` is that of the last one.
 
     Args:
-        folders: at least two; a folder that is named twice counts twice.
-        output: where to; missing parents are created.
+        folders: at least two; a folder that is given twice counts twice.
+        output: folder to write; missing parents are created.
 
     Raises:
-        HypernetworkError: if there are fewer than two folders, one is missing or damaged or reads documents, their
-            configs differ, or `output` holds something else or cannot be written.
+        HypernetworkError: if there are fewer than two folders, one is missing, damaged or a document hypernetwork,
+            their configs differ, or `output` holds something else or cannot be written.
     """
     if len(folders) < 2:
         raise HypernetworkError(f"cannot average {len(folders)} hypernetworks; give two or more folders")

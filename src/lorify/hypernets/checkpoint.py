@@ -1,6 +1,6 @@
 """Hypernetwork folders: `config.json` and `hypernetwork.safetensors`, written atomically and loaded strictly.
 
-This module knows the format, not the kinds: `kind` in `config.json` names an entry of `lorify.hypernets.registry`.
+This module handles the format, not the kinds: `kind` in `config.json` names an entry of `lorify.hypernets.registry`.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ HYPERNETWORK_FILES = frozenset(
 )
 """Files in a hypernetwork folder; saving a hypernetwork deletes the earlier ones.
 
-`confidence.json`, `stated.json` and `descriptions.json` are fitted to the weights beside them, so new weights delete
-them. An extractor is there only if it was copied there, to take the place of the one that ships.
+`confidence.json`, `stated.json` and `descriptions.json` are fitted to the weights next to them, so new weights delete
+them. An extractor is there only if it was copied there to replace the shipped one.
 """
 DEFAULT_KIND = "associative"
-"""Kind of a config that names none."""
+"""Kind of a config that does not name one."""
 
 Network = TypeVar("Network", bound=nn.Module)
 Config = TypeVar("Config", bound=BaseModel)
@@ -79,14 +79,14 @@ class LoadedHypernetwork(Generic[Config, Network]):
 
 @contextmanager
 def replaced_hypernetwork(folder: Path, more_files: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """Give a temporary folder that replaces `folder` when the `with` block ends without an error.
+    """Yield a temporary folder that replaces `folder` when the `with` block ends without an error.
 
     Args:
-        folder: where to; missing parents are created.
-        more_files: names of files that may be replaced besides `HYPERNETWORK_FILES`.
+        folder: folder to write; missing parents are created.
+        more_files: names of files that may be replaced in addition to `HYPERNETWORK_FILES`.
 
     Raises:
-        HypernetworkError: if `folder` holds files of something else, or cannot be written.
+        HypernetworkError: if `folder` holds other files or cannot be written.
     """
     with (
         reported_write_errors(folder, HypernetworkError),
@@ -106,7 +106,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Read `config.json`, without its format version.
 
     Raises:
-        HypernetworkError: if the file is missing or damaged, or of another format version.
+        HypernetworkError: if the file is missing or damaged, or has another format version.
     """
     try:
         document = parse_json(read_plain_file(folder / CONFIG_NAME, MAX_CONFIG_BYTES).decode("utf-8"))
@@ -158,7 +158,7 @@ def build_with_weights(
     Raises:
         HypernetworkError: if names or shapes of the weights are not exactly those of the network; it names `folder`.
     """
-    with torch.device("meta"):  # initial weights would take time, and those of a damaged config all the memory
+    with torch.device("meta"):  # initializing weights would take time, and all the memory if the config is damaged
         network = build(config)
     mismatch = find_mismatch(network.state_dict(), weights)
     if mismatch is not None:

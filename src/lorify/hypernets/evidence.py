@@ -1,4 +1,4 @@
-"""What a hypernetwork prepares for a question: the adapter to answer it with, and where documents answer it."""
+"""What a hypernetwork prepares for a question: the adapter to use, and where documents answer it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 from lorify.adapters import Adapter
 
 RIVAL_SHARE = 0.5
-"""A document answers a question too if its most probable token has this share of the best one's probability."""
+"""A document also answers a question if its most probable token has this share of the best document's probability."""
 RIVAL_OVERLAP = 0.9
-"""It also has this share of the best one's word overlap with the question, so that it is about the same entity."""
+"""It must also have this share of the best document's word overlap, so that it is about the same entity."""
 MIN_LATEST_PROBABILITY = 0.5
 """A document only replaces earlier ones if its most probable token belongs to the answer with this probability."""
 
@@ -34,7 +34,7 @@ class AnswerSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class TokenEvidence:
-    """The tokens of a document, and how likely each belongs to the answer of a question.
+    """The tokens of a document, and how likely each belongs to the answer to a question.
 
     Attributes:
         document: name of the document.
@@ -61,9 +61,9 @@ class PreparedAdapter:
     """The adapter to answer a question with.
 
     Attributes:
-        adapter: a focused adapter or the one that was given; None if it is off for this question.
-        evidence: where its documents answer the question, as `DocumentInternalizer.locate` returns it; None if the
-            reader was not needed, so that it has not run.
+        adapter: a focused adapter or the original one; None if it is off for this question.
+        evidence: where its documents answer the question, as returned by `DocumentInternalizer.locate`; None if the
+            reader was not needed and has not run.
     """
 
     adapter: Adapter | None
@@ -71,7 +71,7 @@ class PreparedAdapter:
 
 
 def answering_documents(evidence: Sequence[TokenEvidence]) -> list[str]:
-    """Find the documents that answer a question about as clearly as the one that does so best.
+    """Find the documents that answer a question about as clearly as the best one.
 
     Returns:
         Their names, in order; none without evidence.
@@ -81,11 +81,11 @@ def answering_documents(evidence: Sequence[TokenEvidence]) -> list[str]:
 
 
 def superseded_documents(best: Sequence[float], overlaps: Sequence[float]) -> list[int]:
-    """Find the documents before the latest one that answers a question: where documents differ, the latest counts.
+    """Find the documents superseded by a later one: if several answer a question, only the latest counts.
 
     Args:
-        best: probability of the most probable token of each document, in their order.
-        overlaps: share of the question's word weight that each document has.
+        best: probability of the most probable token of each document, in document order.
+        overlaps: share of the question's word weight found in each document.
 
     Returns:
         The indices of the earlier ones.
@@ -94,15 +94,15 @@ def superseded_documents(best: Sequence[float], overlaps: Sequence[float]) -> li
 
 
 def answering_indices(probabilities: Sequence[float], overlaps: Sequence[float], minimum: float = 0.0) -> list[int]:
-    """Find which documents answer a question about as clearly as the best, and about the same entity.
+    """Find the documents that answer a question about as clearly as the best one, and about the same entity.
 
     Args:
         probabilities: probability of the most probable token of each document.
-        overlaps: share of the question's word weight that each document has.
+        overlaps: share of the question's word weight found in each document.
         minimum: a document with a lower probability does not answer it.
 
     Returns:
-        The indices of those that do.
+        The indices of these documents.
     """
     if not probabilities:
         return []

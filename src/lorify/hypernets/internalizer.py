@@ -1,4 +1,4 @@
-"""The interface of document hypernetworks: what every kind can do."""
+"""The interface of document hypernetworks."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Memory = TypeVar("Memory")
 """The memory that a hypernetwork keeps of one document."""
 
 Keep = Literal["tokens", "index", "none"]
-"""What an adapter keeps of its documents' tokens, in addition to the statistics for adding and removing documents.
+"""How much an adapter keeps of its documents' tokens, in addition to the statistics for adding and removing documents.
 
-`tokens`: keys and values, from which it is focused on a question at once. `index`: what the search for an answer needs;
-the chunks that it finds are encoded again for each question. `none`: nothing; one adapter answers all questions.
+`tokens`: keys and values, so that it is focused on a question immediately. `index`: what is needed to search for an
+answer; the chunks found are re-encoded for each question. `none`: nothing; one adapter answers all questions.
 """
 
 
 class DocumentInternalizer(Protocol):
-    """A document hypernetwork joined with the base it was made for."""
+    """A document hypernetwork with the base it was made for."""
 
     @property
     def base(self) -> BaseLM:
@@ -47,7 +47,7 @@ class DocumentInternalizer(Protocol):
 
     @property
     def system_turn(self) -> bool:
-        """Whether chats begin with a system turn; one without a system message then gets an empty one."""
+        """Whether chats begin with a system turn; a chat without a system message then gets an empty one."""
         ...
 
     def internalize(
@@ -64,7 +64,7 @@ class DocumentInternalizer(Protocol):
             cancel: checked between chunks.
 
         Raises:
-            ContextError: if there is no document, one has no token, or is of a kind that is not read.
+            ContextError: if there is no document, or one has no token or an unsupported kind.
         """
         ...
 
@@ -75,7 +75,7 @@ class DocumentInternalizer(Protocol):
         report: Callable[[int], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> Adapter:
-        """Add documents to an adapter; one with the name of a document already there replaces it.
+        """Add documents to an adapter, replacing existing documents of the same name.
 
         Args:
             adapter: an adapter that this hypernetwork made.
@@ -98,10 +98,10 @@ class DocumentInternalizer(Protocol):
         ...
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
-        """Combine adapters, each with its scale, into one that holds all their documents.
+        """Combine adapters, each with a scale, into one that holds all their documents.
 
         Raises:
-            AdapterError: if this hypernetwork did not make one of them.
+            AdapterError: if one of them was not made by this hypernetwork.
         """
         ...
 
@@ -114,14 +114,14 @@ class DocumentInternalizer(Protocol):
         ...
 
     def reduce(self, adapter: Adapter, keep: Keep) -> Adapter:
-        """Drop what an adapter keeps of its documents' tokens beyond `keep`; its weights stay the same."""
+        """Drop token data of an adapter's documents beyond `keep`; its weights stay the same."""
         ...
 
     def attach_weights(self, adapter: Adapter) -> Adapter:
-        """Give an adapter from disk its weights, if these are rebuilt from its statistics.
+        """Give an adapter loaded from disk its weights, if they are rebuilt from its statistics.
 
         Raises:
-            AdapterError: if another hypernetwork made it, and this one cannot make it again.
+            AdapterError: if another hypernetwork made it, and this one cannot rebuild it.
         """
         ...
 
@@ -136,10 +136,10 @@ class DocumentInternalizer(Protocol):
         """Choose the adapter to answer each question with.
 
         Args:
-            adapters: the adapter of each question, also those that this hypernetwork did not make.
+            adapters: the adapter of each question, including any that this hypernetwork did not make.
             questions: the questions.
             only_if_relevant: switch an adapter off for a question that is not about its documents.
-            focus: rebuild an adapter from the tokens of its documents that answer the question.
+            focus: rebuild an adapter from the document tokens that answer the question.
 
         Returns:
             For each question its adapter: focused, unchanged, or off.
@@ -148,29 +148,29 @@ class DocumentInternalizer(Protocol):
 
     @property
     def max_focused_tokens(self) -> int | None:
-        """Longest document whose adapter can be focused on a question, in tokens; None without such a limit."""
+        """Longest document whose adapter can be focused on a question, in tokens; None without a limit."""
         ...
 
     @property
     def divider(self) -> AdapterDivider | None:
-        """What divides its adapters into parts; None if they cannot be divided."""
+        """Divides its adapters into parts; None if they cannot be divided."""
         ...
 
     @property
     def write_outer_products(self) -> Callable[[Adapter], Adapter] | None:
-        """What rewrites its adapters without the solve, an ablation; None if adapters are not solved for."""
+        """Rewrites its adapters without the solve, as an ablation; None if there is no solve."""
         ...
 
     @property
     def option_names(self) -> frozenset[str]:
-        """Names of the `InternalizerOptions` that it has."""
+        """Names of the `InternalizerOptions` that it supports."""
         ...
 
     def with_options(self, options: InternalizerOptions) -> DocumentInternalizer:
         """Return the hypernetwork with other options of generation.
 
         Raises:
-            HypernetworkError: if an option is given that it does not have.
+            HypernetworkError: if an option is given that it does not support.
         """
         ...
 
@@ -184,7 +184,7 @@ class DocumentInternalizer(Protocol):
 
 
 def combine_documents(internalizer: DocumentInternalizer, adapters: Sequence[tuple[Adapter, float]]) -> AdapterStack:
-    """Combine those adapters that a hypernetwork can rebuild into one; the others keep their scales."""
+    """Combine the adapters that a hypernetwork can rebuild into one; the others keep their scales."""
     rebuildable = [part for part in adapters if internalizer.can_rebuild(part[0])]
     if len(rebuildable) < 2:
         return AdapterStack(tuple(adapters))
@@ -229,7 +229,7 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
 
     @property
     def write_outer_products(self) -> Callable[[Adapter], Adapter] | None:
-        """None: by default adapters are not solved for."""
+        """None: by default there is no solve."""
         return None
 
     @property
@@ -238,7 +238,7 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
         return frozenset()
 
     def with_options(self, options: InternalizerOptions) -> Self:
-        """Return the hypernetwork itself: by default all options are refused."""
+        """Return the hypernetwork itself; by default all options are refused."""
         options.check(self.option_names, self.name)
         return self
 
@@ -248,7 +248,7 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
         return False
 
     def made(self, adapter: Adapter) -> bool:
-        """Return whether this hypernetwork made the adapter, and its statistics are there."""
+        """Return whether this hypernetwork made the adapter and it has its statistics."""
         return adapter.statistics is not None and adapter.provenance.hypernetwork_digest == self.digest
 
     def can_rebuild(self, adapter: Adapter) -> bool:
@@ -263,12 +263,12 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
         only_if_relevant: bool = True,
         focus: bool = True,
     ) -> list[PreparedAdapter]:
-        """Return the adapters themselves: by default they are on, and the same, for all questions."""
+        """Return the adapters unchanged: by default they are on for all questions."""
         del only_if_relevant, focus
         return [PreparedAdapter(adapter) for adapter, _ in zip(adapters, questions, strict=True)]
 
     def locate(self, adapter: Adapter, question: str) -> list[TokenEvidence]:
-        """Return nothing: by default it is unknown where an answer is."""
+        """Return nothing: by default, answers cannot be located."""
         del adapter, question
         return []
 
@@ -312,17 +312,17 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
         return self.writer_of(adapter).write_adapter([records[i] for i in kept], [memories[i] for i in kept])
 
     def writer_of(self, adapter: Adapter) -> Self:
-        """Return the hypernetwork with the options that an adapter was written with; by default it has none."""
+        """Return the hypernetwork with the options that an adapter was written with; by default there are none."""
         del adapter
         return self
 
     def reduce(self, adapter: Adapter, keep: Keep) -> Adapter:
-        """Return the adapter: by default no tokens are kept that could be dropped."""
+        """Return the adapter unchanged: by default no tokens are kept."""
         del keep
         return adapter
 
     def attach_weights(self, adapter: Adapter) -> Adapter:
-        """Return the adapter: by default its weights are its own."""
+        """Return the adapter unchanged: by default its weights are stored with it."""
         return adapter
 
     @abstractmethod
@@ -337,7 +337,7 @@ class RebuildableInternalizer(ABC, Generic[Memory]):
             cancel: checked between chunks.
 
         Raises:
-            ContextError: if it has no token, or is of a kind that is not read.
+            ContextError: if it has no token or an unsupported kind.
         """
 
     def within_limits(self, records: Sequence[DocumentRecord], memories: Sequence[Memory]) -> list[Memory]:
@@ -371,14 +371,14 @@ def written_by(internalizer: DocumentInternalizer, records: Sequence[DocumentRec
 
 
 def check_documents_known(known: Sequence[str], names: Sequence[str]) -> None:
-    """Refuse to remove documents that are not there.
+    """Refuse to remove documents that do not exist.
 
     Args:
         known: names of the documents of an adapter.
-        names: names of those to remove.
+        names: names of the documents to remove.
 
     Raises:
-        AdapterError: if one is not there.
+        AdapterError: if one does not exist.
     """
     for name in names:
         if name not in known:
@@ -386,10 +386,10 @@ def check_documents_known(known: Sequence[str], names: Sequence[str]) -> None:
 
 
 def _kept_documents(records: Sequence[DocumentRecord], names: Sequence[str]) -> list[int]:
-    """Indices of the documents that remain when those of some names are removed.
+    """Indices of the documents that remain when the named ones are removed.
 
     Raises:
-        AdapterError: if a name is not there, or none would remain.
+        AdapterError: if a name does not exist, or no document would remain.
     """
     known = [record.name for record in records]
     check_documents_known(known, names)

@@ -1,7 +1,7 @@
-"""A kind of hypernetwork: everything that the rest of lorify needs to know about it.
+"""A kind of hypernetwork: everything the rest of lorify needs to know about it.
 
-Each kind has a package of its own (config, network, and internalizer or specializer). The `kind.py` of that package
-defines one `HypernetworkKind`, and `lorify.hypernets.registry` lists it.
+Each kind has its own package (config, network, and internalizer or specializer). Its `kind.py` defines one
+`HypernetworkKind`, which `lorify.hypernets.registry` lists.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ from lorify.hypernets.weight_storage import exact_weights
 
 @dataclass(frozen=True)
 class Importer(Generic[Config, Network]):
-    """Reads checkpoints that the authors of a paper published.
+    """Reads checkpoints published by the authors of a paper.
 
     Attributes:
-        source: the project that writes it, such as `Doc-to-LoRA`.
+        source: the project that writes the checkpoints, such as `Doc-to-LoRA`.
         marker: name of a file that only its checkpoints have.
         named_base: (checkpoint) -> hub id or folder of the base that the checkpoint names, or None.
         read: (checkpoint, base) -> config and network, in float32 and in evaluation mode.
-        check: (base, converted, network as read) -> the largest change of a logit by an adapter of the converted
-            hypernetwork; raises a HypernetworkError unless both networks make the same adapter.
+        check: (base, converted, network as read) -> the largest change that an adapter of the converted hypernetwork
+            makes to a logit; raises a HypernetworkError unless both networks make the same adapter.
         describe: what a user may want to know about the config, as JSON values.
-        find_doubts: (checkpoint, base) -> a warning where the base can only be compared in part, or None.
+        find_doubts: (checkpoint, base) -> a warning if the base can only be compared in part, or None.
     """
 
     source: str
@@ -69,11 +69,11 @@ class HypernetworkKind(Generic[Config, Network]):
         name: `kind` in `config.json`.
         config: pydantic model of `config.json`, with a field `kind`.
         build: makes the untrained network of a config.
-        load_internalizer: joins a loaded hypernetwork to its base; None if the kind does not read documents.
-        load_specializer: the same for task descriptions; exactly one of both is given.
+        load_internalizer: joins a loaded hypernetwork with its base; None if the kind does not read documents.
+        load_specializer: the same for task descriptions; exactly one of the two is given.
         store: state dict -> tensors of the weights file, such as `packed_weights`.
-        kept_of: statistics of a document -> what is kept of its tokens; `none` also for those of other kinds.
-        more_files: names of files that the kind keeps in its folder besides `HYPERNETWORK_FILES`.
+        kept_of: statistics of a document -> how much of its tokens is kept; `none` for statistics of other kinds.
+        more_files: names of files that the kind keeps in its folder in addition to `HYPERNETWORK_FILES`.
         importer: converts checkpoints of the authors' own code; None if there are none.
     """
 
@@ -99,14 +99,14 @@ class HypernetworkKind(Generic[Config, Network]):
         """Write a hypernetwork; an earlier one in `folder` is replaced completely or not at all.
 
         Args:
-            folder: where to; missing parents are created.
+            folder: folder to write; missing parents are created.
             config: its config.
             network: its weights.
-            exact: store every weight in float32, whatever the kind's own form is.
-            write_more: writes further files into the folder that it gets.
+            exact: store every weight in float32, whatever form the kind uses.
+            write_more: writes further files into the folder passed to it.
 
         Raises:
-            HypernetworkError: if `folder` holds files of something else, or cannot be written.
+            HypernetworkError: if `folder` holds other files or cannot be written.
         """
         weights = network.state_dict()
         stored = exact_weights(weights) if exact else self.store(weights)

@@ -17,7 +17,7 @@ from lorify.hypernets.registry import kind_of
 
 CARD_NAME = "README.md"
 SCORES_NAME = "best.json"
-"""Scores of the best weights of a training run, beside their folder."""
+"""Scores of the best weights of a training run, next to their folder."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ def describe_folder(folder: Path, address: HubAddress, licence: str | None) -> M
 
     Args:
         folder: its folder.
-        address: where it will be.
-        licence: licence of the weights; None: the card names none.
+        address: address it will be uploaded to.
+        licence: licence of the weights; None: the card does not name one.
 
     Raises:
-        LorifyError: if the folder holds neither, or it is damaged.
+        LorifyError: if the folder holds neither or is damaged.
     """
     if (folder / RECORD_NAME).is_file():
         return _adapter_card(folder, address, licence)
@@ -91,7 +91,7 @@ def _hypernetwork_card(folder: Path, address: HubAddress, licence: str | None) -
 
 
 def _scores(folder: Path) -> list[str]:
-    """Return the held-out scores of the training run, as a table; nothing if they are not known."""
+    """Return the held-out scores of the training run as a table; nothing if unknown."""
     path = folder.resolve().parent / SCORES_NAME
     if not path.is_file():
         return []

@@ -1,7 +1,7 @@
-"""Options of how a document hypernetwork generates adapters.
+"""Options for how a document hypernetwork generates adapters.
 
-Each hypernetwork declares which of them it has (`DocumentInternalizer.option_names`). They are defined here, so that
-commands, requests and evaluation take the same values without knowing any hypernetwork.
+Each hypernetwork declares the ones it supports (`DocumentInternalizer.option_names`). They are defined here so that
+commands, requests and evaluation accept the same values without depending on any hypernetwork.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BiasScale = Annotated[
 
 
 class InternalizerOptions(BaseModel):
-    """Options of generation; None leaves one as the hypernetwork has it."""
+    """Options of generation; None keeps the hypernetwork's own value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,10 +52,10 @@ class InternalizerOptions(BaseModel):
         return tuple(self.model_dump(exclude_none=True))
 
     def check(self, known: Collection[str], hypernetwork: str) -> None:
-        """Refuse options that a hypernetwork does not have.
+        """Refuse options that a hypernetwork does not support.
 
         Args:
-            known: names of the options that it has.
+            known: names of the options that it supports.
             hypernetwork: its name.
 
         Raises:
@@ -70,7 +70,7 @@ class InternalizerOptions(BaseModel):
 
 
 NO_OPTIONS = InternalizerOptions()
-"""All options as the hypernetwork has them."""
+"""All options at the hypernetwork's own values."""
 
 
 def recorded_bias_scale(scale: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Adapters in parts: the interface of hypernetworks that can divide an adapter into adapters of a clause each."""
+"""Adapters in parts: the interface of hypernetworks that can divide an adapter into one adapter per clause."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class DocumentPart:
 
     Attributes:
         document: name of the document.
-        document_number: number of the document, from 1; several may have one name.
-        passage: number of the passage that the clause is in, from 1 over all documents.
-        text: the clause, with the whitespace before it: the texts of a document, joined, are its text.
+        document_number: number of the document, from 1; several may have the same name.
+        passage: number of the passage that contains the clause, from 1 over all documents.
+        text: the clause, with the whitespace before it: joined, the clauses of a document give its text.
         adapter: its adapter. It has no statistics, so it cannot be changed or focused.
     """
 
@@ -30,7 +30,7 @@ class DocumentPart:
 
 
 class DividedAdapter(Sized, Iterable[DocumentPart], Protocol):
-    """The parts of an adapter, in the order of its text; each is made when the iteration reaches it."""
+    """The parts of an adapter in text order; each is made when the iteration reaches it."""
 
 
 class AdapterDivider(Protocol):
@@ -38,7 +38,7 @@ class AdapterDivider(Protocol):
 
     @property
     def relevance(self) -> Relevance | None:
-        """Weights of words to choose a part for a question by; None if the hypernetwork has none."""
+        """Word weights to choose a part for a question; None if the hypernetwork has none."""
         ...
 
     def divide(self, adapter: Adapter) -> DividedAdapter:
@@ -48,7 +48,7 @@ class AdapterDivider(Protocol):
             adapter: an adapter that keeps the tokens of its documents, or their index.
 
         Raises:
-            AdapterError: if this hypernetwork did not make it, it was refined or studied, a document's tokens are not
-                kept, or its documents are too short.
+            AdapterError: if another hypernetwork made it, it was refined or studied, a document's tokens are not kept,
+                or its documents are too short.
         """
         ...

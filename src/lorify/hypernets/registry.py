@@ -24,7 +24,7 @@ from lorify.hypernets.specializer import Specializer
 AnyKind = HypernetworkKind[Any, Any]
 T = TypeVar("T")
 
-# An entry in text is `module:attribute`, and imported when it is needed.
+# An entry given as a string is `module:attribute`, which is imported on first use.
 KINDS: dict[str, AnyKind | str] = {
     "associative": "lorify.hypernets.associative.kind:ASSOCIATIVE",
     "perceiver": "lorify.hypernets.doc_to_lora.kind:DOC_TO_LORA",
@@ -50,10 +50,10 @@ def register(kind: AnyKind) -> None:
 
 
 def find_kind(name: object) -> AnyKind:
-    """Return the kind of a name.
+    """Return the kind with a name.
 
     Raises:
-        HypernetworkError: if no kind has the name.
+        HypernetworkError: if no kind has this name.
     """
     entry = KINDS.get(name) if isinstance(name, str) else None
     if entry is None:
@@ -62,7 +62,7 @@ def find_kind(name: object) -> AnyKind:
 
 
 def import_entry(entry: T | str) -> T:
-    """Return an entry of a registry; one in text, `module:attribute`, is imported."""
+    """Return an entry of a registry; one given as a string, `module:attribute`, is imported."""
     if isinstance(entry, str):
         module, _, attribute = entry.partition(":")
         return getattr(importlib.import_module(module), attribute)
@@ -75,7 +75,7 @@ def all_kinds() -> Iterator[AnyKind]:
 
 
 def kept_of(statistics: DocumentStatistics) -> Keep:
-    """Return what an adapter keeps of the tokens of a document, whichever kind of hypernetwork made it."""
+    """Return how much an adapter keeps of a document's tokens, whichever kind of hypernetwork made it."""
     for kind in all_kinds():
         if (keep := kind.kept_of(statistics)) != "none":
             return keep
@@ -83,7 +83,7 @@ def kept_of(statistics: DocumentStatistics) -> Keep:
 
 
 def weights_bytes(folder: Path) -> int:
-    """Return the size of a hypernetwork's weights on disk, with those that its kind keeps in files beside them.
+    """Return the size of a hypernetwork's weights on disk, including other files that its kind keeps.
 
     Raises:
         HypernetworkError: if the folder's config is missing or damaged, or names an unknown kind.
@@ -115,7 +115,7 @@ def load_hypernetwork(folder: Path) -> tuple[Any, nn.Module]:
 
 
 def load_internalizer(base: BaseLM, folder: Path) -> DocumentInternalizer:
-    """Load a document hypernetwork and join it to its base, and to its context encoder if that is another model.
+    """Load a document hypernetwork with its base, and its context encoder if that is another model.
 
     Raises:
         HypernetworkError: as `load_hypernetwork`, or if it reads task descriptions or was made for another base.
@@ -129,7 +129,7 @@ def load_internalizer(base: BaseLM, folder: Path) -> DocumentInternalizer:
 
 
 def load_specializer(base: BaseLM, folder: Path) -> Specializer:
-    """Load a task hypernetwork and join it to its base and its description encoder.
+    """Load a task hypernetwork with its base and its description encoder.
 
     Raises:
         HypernetworkError: as `load_hypernetwork`, or if it reads documents, was made for another base or encoder, or

@@ -1,10 +1,10 @@
 """Relevance: is a question about the documents of an adapter? If not, the bare base answers it.
 
-An adapter is linear in its input, so it cannot stay silent on what it does not know: a memory of a document disturbs
-answers about anything else. Relevance is therefore decided before the adapter is applied, from word overlap: the share
-of the question's words, weighted by rarity, that also occur in the documents. Weights and threshold are fitted to the
-data of meta-training. An adapter keeps a set of word hashes for each document, so adding and removing documents stays
-exact.
+An adapter is linear in its input, so it also acts on questions that it knows nothing about: a document's memory
+disturbs answers about anything else. Relevance is therefore decided before the adapter is applied, from word overlap:
+the share of the question's words, weighted by rarity, that also occur in the documents. Weights and threshold are
+fitted to the meta-training data. An adapter keeps a set of word hashes for each document, so adding and removing
+documents stays exact.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lorify.errors import HypernetworkError, first_problem
 RELEVANCE_NAME = "relevance.json"
 MAX_WEIGHTED_STEMS = 8000
 MISS_COST = 3
-"""Sending a question about the documents to the bare base is this many times as bad as the opposite mistake."""
+"""Cost of sending a question about the documents to the bare base, relative to the opposite mistake."""
 
 
 class Relevance(BaseModel):
@@ -50,7 +50,7 @@ class Relevance(BaseModel):
             From 0 to 1; 0 for a question without words.
         """
         known = set(words.tolist())
-        # Without the acronym in the documents, `IT` counts as little as the pronoun.
+        # If the acronym is not in the documents, `IT` counts as little as the pronoun.
         acronyms = {acronym for acronym in find_acronyms(question) if hash_stem(acronym) in known}
         stems = word_stems(question) - {acronym.casefold() for acronym in acronyms} | acronyms
         total = sum(self._weight(stem) for stem in stems)
@@ -64,7 +64,7 @@ class Relevance(BaseModel):
     def rarities(self, question: str) -> dict[int, float]:
         """Map the hash of each word of a question to its weight, the log of how rare it is."""
         rarities = {hash_stem(stem): self._weight(stem) for stem in sorted(word_stems(question))}
-        # The words of tokens are hashed in lower case.
+        # Words of documents are hashed in lower case.
         return rarities | {hash_stem(each.casefold()): self.unseen_weight for each in find_acronyms(question)}
 
     def _weight(self, stem: str) -> float:
@@ -79,7 +79,7 @@ def fit_relevance(pairs: Sequence[tuple[str, str]], unrelated: Sequence[str]) ->
 
     Args:
         pairs: questions, each with the text of its document.
-        unrelated: questions that are about none of the documents.
+        unrelated: questions about none of the documents.
     """
     texts = [*{document for _, document in pairs}, *(question for question, _ in pairs), *unrelated]
     unfitted = _fit_weights(texts)
@@ -126,7 +126,7 @@ def load_relevance(folder: Path) -> Relevance | None:
     """Read `relevance.json` from the folder of a hypernetwork.
 
     Returns:
-        None if there is no such file; the hypernetwork's adapters are then always on.
+        The relevance; None if there is no such file, in which case the hypernetwork's adapters are always on.
 
     Raises:
         HypernetworkError: if the file is damaged.

@@ -26,7 +26,7 @@ NAME_CHARACTERS = 80
 
 
 class Specializer(Protocol):
-    """A task hypernetwork joined to the base it was made for."""
+    """A task hypernetwork with the base it was made for."""
 
     @property
     def name(self) -> str:
@@ -50,7 +50,7 @@ class Specializer(Protocol):
 
     @property
     def task_names(self) -> tuple[str, ...]:
-        """Tasks that it knows by name alone, in place of descriptions; empty if it reads descriptions."""
+        """Tasks that it knows by name, without descriptions; empty if it reads descriptions."""
         ...
 
     def specialize(self, description: str) -> Adapter:
@@ -63,7 +63,7 @@ class Specializer(Protocol):
 
 
 class DescriptionConfig(Protocol):
-    """Fields that all configs of hypernetworks with a description encoder share.
+    """Fields shared by all configs of hypernetworks with a description encoder.
 
     Attributes:
         base_name: base model it was made for.
@@ -91,14 +91,14 @@ class DescriptionConfig(Protocol):
 
 @dataclass(frozen=True)
 class EncoderSpecializer(ABC):
-    """A task hypernetwork that reads descriptions through a description encoder, joined to its base.
+    """A task hypernetwork that reads descriptions through a description encoder, with its base.
 
     Attributes:
         base: the base model.
         config: config of the hypernetwork.
         hypernetwork: its weights, in float32, in evaluation mode.
         encoder: embeds the descriptions.
-        name: what the provenance calls the hypernetwork.
+        name: its name in the provenance of adapters.
         digest: SHA-256 of its weights file.
         overwrites_system_message: whether its adapters work only with the base's default system message.
     """
@@ -142,12 +142,12 @@ class EncoderSpecializer(ABC):
 
     @property
     def task_names(self) -> tuple[str, ...]:
-        """Tasks that it knows by name alone; empty, since it reads descriptions."""
+        """Tasks that it knows by name; empty, since it reads descriptions."""
         return ()
 
     @property
     def has_published_chat(self) -> bool:
-        """Whether it was trained in Text-to-LoRA's chats."""
+        """Whether it was trained with Text-to-LoRA's chat format."""
         return False
 
     @torch.no_grad()
@@ -184,7 +184,7 @@ def task_document(description: str) -> Document:
 
 
 def is_task_name(name: str) -> bool:
-    """Return whether a name in an adapter's provenance is that of a task description, as `task_document` names it."""
+    """Return whether a name in an adapter's provenance is one that `task_document` gives to a task description."""
     return name.startswith(NAME_PREFIX)
 
 

@@ -1,6 +1,6 @@
-"""Config sections that all training runs share: the run, its optimizer, renamed keys, error messages.
+"""Config sections shared by all training runs: the run, its optimizer, renamed keys, error messages.
 
-A config that only one kind of hypernetwork has lives in the package of that kind, in `training_config.py`.
+Configs of a single kind of hypernetwork are in that kind's package, in `training_config.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RENAMED_KEYS: Mapping[str, str] = MappingProxyType(
         "start_from": "init_from",
     }
 )
-"""Keys of lorify 0.1, in any section, and their names today. Configs with the old keys keep loading."""
+"""Keys of lorify 0.1, in any section, and their current names. Configs with the old keys still load."""
 
 
 def rename_keys(document: Any) -> Any:
@@ -48,7 +48,7 @@ def rename_keys(document: Any) -> Any:
 
 
 class Section(BaseModel):
-    """A section of a config: frozen, and without unknown keys."""
+    """A section of a config: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -102,7 +102,7 @@ class TrainingConfig(Section):
     """Config of a training run of any kind; the training loop reads only these fields.
 
     Attributes:
-        base_is_called_evenly: whether every batch runs the base equally often, which a sharded base requires.
+        base_is_called_evenly: whether every batch runs the base equally often, as a sharded base requires.
     """
 
     base_is_called_evenly: ClassVar[bool] = True
@@ -145,7 +145,7 @@ def describe_problems(error: ValidationError, config: type[BaseModel], command: 
 
     Args:
         error: the problems.
-        config: class of the config, for the key that an unknown one may stand for.
+        config: class of the config, to suggest the intended key for an unknown one.
         command: the command that lists all keys with `--defaults`.
     """
     keys = list(_keys(config))
@@ -171,7 +171,7 @@ def _keys(config: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def _describe_problem(kind: str, message: str, value: object, details: Mapping[str, Any]) -> str:
     if kind == "extra_forbidden":
         return "unknown key"
-    if kind == "value_error":  # raised by a validator of ours, whose message is complete
+    if kind == "value_error":  # raised by one of our validators, whose message is complete
         return str(details.get("error", message))
     if kind == "tuple_type":
         names = [part.strip() for part in value.split(",")] if isinstance(value, str) else [value]

@@ -1,4 +1,4 @@
-"""Training data: sections of configs that several kinds of runs share."""
+"""Training data: config sections shared by several kinds of runs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Storage of hypernetwork weights: exact, or with large matrices in 8 bits.
 
-An 8-bit matrix is stored as whole numbers with one float scale per output channel (`NAME.scale`): half the size of
-bfloat16 at about the same rounding error. Matrices that become the `A` of adapters have their output channels first.
-They keep their scale up to decoding, which reads them in 8 bits (see `lorify.base.packed_weights`).
+An 8-bit matrix is stored as integers with one float scale per output channel (`NAME.scale`): half the size of bfloat16
+at about the same rounding error. Matrices that become the `A` of adapters have their output channels first. They keep
+their scale until decoding, which reads them in 8 bits (see `lorify.base.packed_weights`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ def packed_weights(weights: Mapping[str, Tensor], *, output_first: tuple[str, ..
 
     Args:
         weights: a state dict.
-        output_first: prefixes of the names of matrices whose first dimension is the output; for all others it is the
-            last one.
+        output_first: name prefixes of matrices whose first dimension is the output; for all others it is the last one.
 
     Returns:
         The stored tensors. An int8 matrix has one float32 scale per output, under its name with `SCALE_SUFFIX`.
@@ -30,7 +29,7 @@ def packed_weights(weights: Mapping[str, Tensor], *, output_first: tuple[str, ..
     packed: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         tensor = tensor.detach().float().cpu()
-        # Vectors and stacks of vectors take little space, and each of their numbers matters.
+        # Vectors and stacks of vectors take little space, and their precision matters.
         if min(tensor.shape[-2:], default=1) == 1 or tensor.ndim < 2 or tensor.numel() < MIN_PACKED_NUMBERS:
             packed[name] = tensor.contiguous()
             continue
@@ -47,7 +46,7 @@ def exact_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def unpacked_weights(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Restore float32 weights from either form; a scale without its matrix stays, for the caller to refuse."""
+    """Restore float32 weights from either form; a scale without its matrix is kept, for the caller to refuse."""
     scales = {name for name in stored if name.endswith(SCALE_SUFFIX) and name.removesuffix(SCALE_SUFFIX) in stored}
     return {
         name: tensor.float() * stored[name + SCALE_SUFFIX] if name + SCALE_SUFFIX in scales else tensor.float()

@@ -1,4 +1,4 @@
-"""Usual lengths of contexts and of questions about them, in tokens, for estimates without data and tokenizer."""
+"""Typical lengths of contexts and their questions in tokens, for estimates without data and tokenizer."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from lorify.data.examples import Example
 
 CHARS_PER_TOKEN = 3.5
-"""Of generated contexts, with the tokenizer of SmolLM2: 3.4 to 3.5."""
+"""Measured on generated contexts with SmolLM2's tokenizer: 3.4 to 3.5."""
 PASSAGE_CHARS = 750
-"""Mean length of a natural passage; those of SQuAD have 735."""
+"""Mean length of a natural passage; 735 in SQuAD."""
 PASSAGE_QUESTIONS = 5
 QUESTION_TOKENS = 12
 ANSWER_TOKENS = 5
-"""End of the turn included."""
+"""Including the end of the turn."""
 CHAT_TOKENS = 30
-"""What a chat template writes around a question; the one of SmolLM2: 30."""
+"""Tokens that a chat template adds around a question; 30 in SmolLM2."""
 TURN_END_TOKENS = 5
-"""The part of that after the question, which packed questions do not share."""
+"""The part of `CHAT_TOKENS` after the question, which packed questions do not share."""
 NUM_DRAWN = 16
-"""Generated contexts whose lengths are averaged."""
+"""Number of generated contexts whose lengths are averaged."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class ContextSize:
 
     Attributes:
         tokens: length of its documents.
-        questions: number of questions that are asked about it.
+        questions: number of questions about it.
         question_tokens: length of a question.
-        answer_tokens: length of an answer, end of the turn included.
+        answer_tokens: length of an answer, including the end of the turn.
     """
 
     tokens: int
@@ -52,21 +52,21 @@ class ContextSize:
 
     @property
     def row_answers(self) -> int:
-        """Answer tokens of such a row."""
+        """Answer tokens of a row that holds all its questions."""
         return self.questions * self.answer_tokens
 
 
 def passage_size(max_chars: int, max_questions: int) -> ContextSize:
-    """Return the usual size of a natural passage of at most `max_chars` characters."""
+    """Return the typical size of a natural passage of at most `max_chars` characters."""
     return ContextSize(count_tokens("x" * min(PASSAGE_CHARS, max_chars)), min(PASSAGE_QUESTIONS, max_questions))
 
 
 def mean_size(draw: Callable[[random.Random], Example], max_questions: int) -> ContextSize:
-    """Average the sizes of generated contexts; the same ones every time.
+    """Average the sizes of generated contexts, the same ones every time.
 
     Args:
         draw: generates a context.
-        max_questions: most questions that are asked about one.
+        max_questions: maximum number of questions about one context.
     """
     rng = random.Random(0)
     examples = [draw(rng) for _ in range(NUM_DRAWN)]
@@ -80,7 +80,7 @@ def mean_size(draw: Callable[[random.Random], Example], max_questions: int) -> C
 
 
 def chunk_sizes(tokens: int, chunk_tokens: int) -> list[int]:
-    """Return the lengths of the chunks of a context: full ones, and the rest."""
+    """Return the lengths of the chunks of a context: full chunks and the remainder."""
     full, rest = divmod(tokens, chunk_tokens)
     return [chunk_tokens] * full + [rest] * (rest > 0)
 

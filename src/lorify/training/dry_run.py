@@ -1,4 +1,4 @@
-"""Estimates of a run: parameters, memory and time. Each kind of run has its own function for them."""
+"""Estimates of a run: parameters, memory and time. Each kind of run has its own function."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from lorify.hypernets.training_config import TrainingConfig
 FLOAT32_BYTES = 4
 BFLOAT16_BYTES = 2
 ACCELERATOR_FLOPS = 990e12
-"""Dense bfloat16 operations a second of one H100 or H200, as NVIDIA states them."""
+"""Dense bfloat16 operations per second of one H100 or H200, according to NVIDIA."""
 UTILIZATION = 0.4
-"""Share of `ACCELERATOR_FLOPS` that training usually reaches."""
+"""Share of `ACCELERATOR_FLOPS` that training typically reaches."""
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """Estimates for one process; the fields are those of `--json`.
+    """Estimates for one process, with the fields of `--json`.
 
     Attributes:
         base_parameters: parameters of the frozen base.
         hypernetwork_parameters: parameters that are trained.
-        weights_bytes: the base (if it is sharded, one process's part of it), the context encoder if it is another
-            model or quantized, and what else of the hypernetwork is not trained.
+        weights_bytes: the base (if sharded, one process's part), the context encoder if it is another model or
+            quantized, and untrained parts of the hypernetwork.
         training_state_bytes: the hypernetwork with its gradients and optimizer state.
-        activation_bytes: what the backward pass needs of a full batch.
+        activation_bytes: activations of a full batch for the backward pass.
         training_bytes: the sum of these three.
-        generation_bytes: base, hypernetwork, and what generating the adapter of one chunk takes, block by block.
-        flops_a_step: operations of one process in a step, accumulation included.
+        generation_bytes: base, hypernetwork, and memory to generate the adapter of one chunk, block by block.
+        flops_a_step: operations of one process in a step, including accumulation.
         reading_seconds_a_step: time to read stored data, on one CPU core.
-        seconds_a_step: on an accelerator that reaches `UTILIZATION` of `ACCELERATOR_FLOPS`, with reading.
+        seconds_a_step: on an accelerator that reaches `UTILIZATION` of `ACCELERATOR_FLOPS`, including reading.
         hours: of the whole run, with all its processes.
         num_processes: processes that the run is meant for.
     """
@@ -63,16 +63,16 @@ def estimate_run(
     frozen_parameters: int = 0,
     flops_before: float = 0.0,
 ) -> DryRun:
-    """Put together the estimate of a run whose data is in memory before the first step.
+    """Build the estimate of a run whose data is in memory before the first step.
 
     Args:
         config: the run.
         base_parameters: parameters of the frozen base, whose weights are in bfloat16.
-        trained: parameters that are trained.
+        trained: number of trained parameters.
         activation_bytes: peak of a batch, without weights.
         batch_flops: operations of a batch.
         generation_peak_bytes: peak of generating an adapter, without weights.
-        frozen_parameters: parameters in float32 that are not trained, besides the base.
+        frozen_parameters: untrained float32 parameters, in addition to the base.
         flops_before: operations before the first step.
     """
     weights = BFLOAT16_BYTES * base_parameters + FLOAT32_BYTES * frozen_parameters

@@ -1,4 +1,4 @@
-"""A kind of training run: everything that `lorify train` needs to know about it.
+"""A kind of training run: everything `lorify train` needs to know about it.
 
 The package of a kind defines one `TrainingKind`, and `lorify.training.registry` lists it.
 """
@@ -26,7 +26,7 @@ class TrainingKind(Generic[Config]):
         name: `kind` in the run's config.
         config: pydantic model of the config, with a field `kind`; every field has a default.
         prepare: reads data and base, and builds the objective.
-        output: what the run's folder `best` holds, for users; a noun phrase.
+        output: noun phrase that tells users what the run's folder `best` holds.
         dry_run: estimates parameters, memory and time from a config; None if the kind has no estimate.
         heldout_passages: natural passages that a config holds out; None if the kind does not train on any.
     """

@@ -70,7 +70,7 @@ def copy_to_adapter(
         table: its weights.
         base: the base that it was trained with.
         trained_on: what it was trained on, for its provenance.
-        in_published_chat: it was trained in the chats of Text-to-LoRA.
+        in_published_chat: whether it was trained with Text-to-LoRA's chat format.
     """
     weights = {
         (layer, module): LoraPair(table.A[module][i].detach().clone(), table.B[module][i].detach().clone())

@@ -1,4 +1,4 @@
-"""Natural passages and plain documents to train on, each with a held-out part."""
+"""Natural passages and plain documents for training, each with a held-out part."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def prepare_texts(data: AssociativeData) -> tuple[list[Example], list[Example]]:
 def prepare_everyday(
     data: AssociativeData, heldout_passages: Sequence[Example]
 ) -> tuple[dict[str, list[Example]], dict[str, list[Example]]]:
-    """Read natural passages with questions of all kinds that people ask, by kind, to train on and held out.
+    """Read natural passages with all kinds of questions that people ask, by kind, to train on and held out.
 
     Their answers may be longer than `data.max_answer_chars`.
 
     Args:
-        data: where they are read from; both results are empty without a path, or if `everyday` is 0.
-        heldout_passages: those of `prepare_passages`, which are never trained on here either.
+        data: the data to read; both results are empty without a path, or if `everyday` is 0.
+        heldout_passages: the held-out part from `prepare_passages`, which is not trained on here either.
 
     Raises:
         EvaluationError: if the path is missing, a line is not a question, or no passage is within the length limits.
@@ -89,7 +89,7 @@ def prepare_everyday(
 
 
 def _normalized(example: Example) -> Example:
-    """Normalize line breaks and spaces as reading a document from a file does."""
+    """Normalize line breaks and spaces as when reading a document from a file."""
     questions = tuple(
         replace(question, answers=tuple(" ".join(answer.split()) for answer in question.answers))
         for question in example.questions

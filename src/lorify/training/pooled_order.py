@@ -1,4 +1,4 @@
-"""The order in which a run goes through its texts: batches of similar length, so that little of a batch is padding."""
+"""The order in which a run visits its texts: batches of similar length, so that they have little padding."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ POOLED_STEPS = 16
 
 
 class PooledOrder:
-    """The texts of each batch, by the seed and the number of the batch."""
+    """The texts of each batch, determined by the seed and the batch number."""
 
     def __init__(self, seed: str, lengths: Sequence[int], size: int) -> None:
-        """Set what is drawn from.
+        """Set the texts to draw from.
 
         Args:
             seed: seed of the order.

@@ -16,9 +16,10 @@ class Preparation:
 
     Attributes:
         run_dir: folder of the run, for results that a resumed run needs again; it may not exist yet.
-        load_base: loads the base of this name; call it after the data was read, so that bad data is refused at once.
-        counting: shows a progress bar: (what is done, what is counted) -> a context whose value is called with the
-            number of units done since the last call, and of all units.
+        load_base: loads the base with a given name; call it after reading the data, so that bad data is refused
+            immediately.
+        counting: shows a progress bar: (activity, unit) -> a context whose value is called with the number of units
+            done since the last call and the total.
     """
 
     run_dir: Path

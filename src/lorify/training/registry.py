@@ -21,7 +21,7 @@ from lorify.training.kind import TrainingKind
 
 DEFAULT_KIND = "associative"
 
-# An entry in text is `module:attribute`, and imported when it is needed.
+# An entry given as a string is `module:attribute`, which is imported on first use.
 TRAINING_KINDS: dict[str, TrainingKind[Any] | str] = {
     DEFAULT_KIND: "lorify.training.associative.kind:ASSOCIATIVE_TRAINING",
     "reader": "lorify.training.reader.kind:READER_TRAINING",
@@ -47,10 +47,10 @@ def register_training_kind(kind: TrainingKind[Any]) -> None:
 
 
 def find_training_kind(name: object) -> TrainingKind[Any]:
-    """Find the kind of this name.
+    """Find the kind with this name.
 
     Raises:
-        ConfigError: if no kind has the name.
+        ConfigError: if no kind has this name.
     """
     entry = TRAINING_KINDS.get(name) if isinstance(name, str) else None
     if entry is None:
@@ -64,14 +64,14 @@ def kinds_with_dry_run() -> list[str]:
 
 
 def load_training_config(path: Path, change: Callable[[dict[str, Any]], object] | None = None) -> TrainingConfig:
-    """Read a run's JSON config, of the kind that its key `kind` names.
+    """Read a run's JSON config; its key `kind` selects the config class.
 
     Args:
         path: the file.
-        change: changes the document before its final check. Keys of lorify 0.1 are already renamed then.
+        change: changes the document before its final check, after keys of lorify 0.1 were renamed.
 
     Raises:
-        ConfigError: if the file is missing or not JSON, or has unknown keys or bad values; all of these are listed.
+        ConfigError: if the file is missing or not JSON, or has unknown keys or bad values, all of which are listed.
     """
     document = _read_document(path)
     config = _validated(document, f"training config {path}")

@@ -11,7 +11,7 @@ from lorify.data.examples import Example, Question
 from lorify.data.unanswerable import most_similar_question, without_answer
 
 NUM_SWAPPED_FROM = 300
-"""The question that a passage does not answer is the most similar one of this many."""
+"""An unanswerable question is the most similar one among this many."""
 
 
 def with_deleted_answers(passages: Sequence[Example]) -> dict[int, Example]:
@@ -21,7 +21,7 @@ def with_deleted_answers(passages: Sequence[Example]) -> dict[int, Example]:
         passages: the passages.
 
     Returns:
-        The shortened passages with that question, by the number of the passage, where that is possible.
+        The shortened passages with that question, by passage index, where this is possible.
     """
     found: dict[int, Example] = {}
     for number, passage in enumerate(passages):
@@ -35,11 +35,11 @@ def with_swapped_questions(rng: random.Random, passages: Sequence[Example]) -> l
     """Give each passage a question about another passage of the same source.
 
     Args:
-        rng: draws the questions that it is chosen from.
+        rng: draws the questions to choose from.
         passages: the passages.
 
     Returns:
-        The passages with that question; those without another of their source stay as they are.
+        The passages with that question; a passage whose source has no other is unchanged.
     """
     by_source: dict[str, list[tuple[Example, Question]]] = {}
     for passage in passages:

@@ -1,1 +1,1 @@
-"""Fitted models: how probably an answer is right, is stated, or a description can be followed."""
+"""Fitted models: the probability that an answer is right or stated, or that a description is followed."""

@@ -2,9 +2,9 @@
 
 Two signals are measured in one forward pass with the adapter: the mean and the maximum surprisal of the answer's
 tokens, where a token of probability p has the surprisal -log p. Both range over powers of ten, so their logarithms are
-used. The third is how likely quoted words are the answer. The others say whether the documents state it (see
-`lorify.answering.calibration.stated`). A logistic regression combines them. It is fitted once for a hypernetwork, on
-questions with known answers (`lorify.evaluation.scoring.confidence`), and saved beside its weights.
+used. The third is how likely quoted words are the answer. The others indicate whether the documents state it (see
+`lorify.answering.calibration.stated`). A logistic regression combines them. It is fitted once per hypernetwork, on
+questions with known answers (`lorify.evaluation.scoring.confidence`), and saved next to its weights.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ NO_ANSWER = Signals(math.log(MAX_SURPRISAL), math.log(MAX_SURPRISAL))
 
 
 class ConfidenceSignals(NamedTuple):
-    """Signals of whether an answer is right.
+    """Signals for whether an answer is right.
 
     Attributes:
         mean: as for `Signals`.
         most: as for `Signals`.
         span: as for `Signals`.
-        located: as for `StatedSignals`, as are the following; 0 if it is unknown where the answer is from.
-        quoted: see there.
-        verdict: see there.
-        extracted: see there.
+        located: as for `StatedSignals`, like the following; 0 if the source of the answer is unknown.
+        quoted: as for `StatedSignals`.
+        verdict: as for `StatedSignals`.
+        extracted: as for `StatedSignals`.
     """
 
     mean: float
@@ -79,12 +79,12 @@ class ConfidenceModel(FittedModel):
     @field_validator("weights", mode="before")
     @classmethod
     def _add_signals(cls, weights: Any) -> Any:
-        """Models that were fitted to fewer signals have no weights for the others."""
+        """Set missing weights to 0: earlier models were fitted to fewer signals."""
         missing = len(ConfidenceSignals._fields) - len(weights) if isinstance(weights, list | tuple) else 0
         return (*weights, *[0.0] * missing) if 0 < missing < len(ConfidenceSignals._fields) - 1 else weights
 
     def is_doubtful(self, probability: float) -> bool:
-        """Return whether the user should be warned of an answer with this probability."""
+        """Return whether the user should be warned about an answer with this probability."""
         return probability < self.threshold
 
 

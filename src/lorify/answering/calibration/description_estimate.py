@@ -1,9 +1,9 @@
-"""How likely the adapter of a description does its task, estimated before it is given an input.
+"""How likely the adapter of a description does its task, estimated before it gets any input.
 
-The adapter is tried on a few fixed inputs. Where the hypernetwork made something of the description, the base is sure
-of the first token of its answers, and it is another one than without the adapter. A logistic regression combines such
-signals with the length and form of the description. It is fitted once for a hypernetwork, on tasks with known answers
-(`lorify.evaluation.scoring.description_estimate`), and saved beside its weights.
+The adapter is tried on a few fixed inputs. If the hypernetwork understood the description, the base is sure of the
+first token of its answers, and that token differs from the one without the adapter. A logistic regression combines such
+signals with the length and form of the description. It is fitted once per hypernetwork, on tasks with known answers
+(`lorify.evaluation.scoring.description_estimate`), and saved next to its weights.
 
 Shape letters: P inputs, V vocabulary.
 """
@@ -39,7 +39,7 @@ SHORT_TOKENS = 16
 
 
 class DescriptionSignals(NamedTuple):
-    """Signals of whether an adapter does what its description asks.
+    """Signals for whether an adapter does what its description asks.
 
     The first six are about the first token of the answers to `PROBES`.
 
@@ -47,9 +47,9 @@ class DescriptionSignals(NamedTuple):
         entropy: mean entropy.
         surprisal: mean surprisal of the most probable token.
         odds: mean log-odds of the most probable token.
-        named: share of the most probable tokens that the description has.
+        named: share of the most probable tokens that occur in the description.
         change: logarithm of 1 plus the mean KL divergence from the answers without the adapter.
-        spread: the same of the standard deviation of that divergence.
+        spread: the same for the standard deviation of that divergence.
         excess: logarithm of 1 plus the number of tokens above `SHORT_TOKENS` in the description.
         quotes: logarithm of 1 plus the number of quotation marks.
         sentences: logarithm of 1 plus the number of full stops.
@@ -69,7 +69,7 @@ class DescriptionSignals(NamedTuple):
 class DescriptionModel(FittedModel):
     """A logistic regression from the signals of a description to the probability that its adapter does the task.
 
-    Users are warned of descriptions with a probability below `threshold`.
+    Users are warned about descriptions with a probability below `threshold`.
     """
 
     file_name: ClassVar[str] = "descriptions.json"
@@ -95,7 +95,7 @@ class DescriptionProbe:
     """Measures the signals of descriptions with the adapters of one base."""
 
     def __init__(self, base: BaseLM, prompts: PromptBuilder) -> None:
-        """Ask the base without an adapter.
+        """Run the base on `PROBES` without an adapter.
 
         Args:
             base: the base.
@@ -104,7 +104,7 @@ class DescriptionProbe:
         self._base = base
         prompt_ids = [prompts.question_ids(probe) for probe in PROBES]
         self._last = torch.tensor([len(ids) - 1 for ids in prompt_ids], device=base.device)
-        # Padding is on the right, where no earlier token sees it.
+        # Padding is on the right, where no token attends to it.
         longest = max(map(len, prompt_ids))
         self._ids = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids in prompt_ids], device=base.device)
         self._without = self._first_tokens(None)  # [P, V]
@@ -138,7 +138,7 @@ class DescriptionProbe:
     @torch.no_grad()
     def _first_tokens(self, adapter: Adapter | None) -> Tensor:
         """Log-probabilities of the first token of each answer `[P, V]`, in float32."""
-        # One row of updates stands for all rows.
+        # One row of updates applies to all rows.
         lora = None if adapter is None else build_lora_batch([adapter], self._base)
         with self._base.hooks.applied(lora):
             hidden = self._base.decoder(input_ids=self._ids, use_cache=False).last_hidden_state  # [P, tokens, hidden]

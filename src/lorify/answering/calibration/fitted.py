@@ -1,4 +1,4 @@
-"""Logistic regressions on signals of answers or descriptions, fitted once and saved beside a hypernetwork."""
+"""Logistic regressions on signals of answers or descriptions, fitted once and saved next to a hypernetwork."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lorify.atomic import replaced_file
 from lorify.errors import HypernetworkError, first_problem
 
 MIN_PROBABILITY = 1e-3
-"""Probabilities nearer to 0 or 1 are all alike to a regression."""
+"""Probabilities are kept this far from 0 and 1; closer ones are all alike to a regression."""
 MAX_ODDS = 30.0
 """Log-odds beyond this make no difference to a probability, and would overflow."""
 
@@ -45,7 +45,7 @@ class FittedModel(BaseModel):
     questions: int = Field(gt=0, description="Number of questions or descriptions that it was fitted to.")
 
     def probability(self, signals: Sequence[float]) -> float:
-        """Compute the probability that goes with signals."""
+        """Compute the probability for signals."""
         odds = self.bias + sum(w * x for w, x in zip(self.weights, signals, strict=True))
         return 1 / (1 + math.exp(-min(max(odds, -MAX_ODDS), MAX_ODDS)))
 

@@ -21,16 +21,16 @@ _OR = re.compile(r"\bor\b", re.IGNORECASE)
 
 
 class StatedSignals(NamedTuple):
-    """Signals of whether an answer is stated.
+    """Signals for whether an answer is stated.
 
     Attributes:
         most: logarithm of the largest surprisal of its tokens.
-        located: log-odds that the reader gives to the most probable token of all documents.
+        located: log-odds of the most probable token of all documents, according to the reader.
         quoted: 1 if the answer's source contains it, else -1.
-        verdict: 1 if the answer is yes, no, empty, or one that the question offers (`Is it red or blue?`), else 0.
-            Documents need not contain such an answer, so that the reader may not locate it: `located`, `quoted` and
-            `extracted` are 0 then.
-        extracted: log-odds of the extractor that the documents answer the question; 0 without one.
+        verdict: 1 if the answer is yes, no, empty, or offered by the question (`Is it red or blue?`), else 0. Documents
+            need not contain such an answer, so the reader may not locate it, and `located`, `quoted` and `extracted`
+            are 0.
+        extracted: log-odds that the documents answer the question, according to the extractor; 0 without one.
     """
 
     most: float
@@ -56,7 +56,7 @@ class StatedModel(FittedModel):
     @field_validator("weights", mode="before")
     @classmethod
     def _add_extracted(cls, weights: Any) -> Any:
-        """Models that were fitted before there was an extractor have no weight for it."""
+        """Set the extractor's weight to 0 in models that were fitted before there was one."""
         return (*weights, 0.0) if isinstance(weights, list | tuple) and len(weights) == 4 else weights
 
 
@@ -71,7 +71,7 @@ def stated_signals(
         source: its source.
         located: probability of the most probable token of all documents.
         question: the question.
-        extracted: probability of the extractor that the documents answer the question; None without an extractor.
+        extracted: probability that the documents answer the question, according to the extractor; None without one.
     """
     if not can_be_quoted(text) or _is_offered(question, text):
         return StatedSignals(surprisal.most, 0.0, 0.0, 1.0)

@@ -1,1 +1,1 @@
-"""Checks of adapters: what they kept of their documents, and how well they do examples of their task."""
+"""Checks of adapters: how much of their documents they retain, and how well they do examples of their task."""

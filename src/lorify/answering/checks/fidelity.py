@@ -1,7 +1,7 @@
 """Fidelity: how many of the statements in its documents an adapter answers correctly.
 
-The statements are sentences of the documents turned into questions by rule (`lorify.data.cloze.statements`), without a
-model. An answer counts if it contains the expected word, so that a base that answers in whole sentences and an adapter
+The statements are sentences of the documents, turned into questions by rules (`lorify.data.cloze.statements`), without
+a model. An answer counts if it contains the expected word, so a base that answers in whole sentences and an adapter
 that answers in one word are judged alike.
 """
 
@@ -85,7 +85,7 @@ class CheckedStatement:
 def fidelity_questions(
     documents: Sequence[Document], max_statements: int = MAX_SAMPLED_STATEMENTS
 ) -> list[FidelityQuestion]:
-    """Sample statements of documents; the same documents give the same sample, in their order.
+    """Sample statements of documents, in document order; the same documents always give the same sample.
 
     Args:
         documents: the documents.

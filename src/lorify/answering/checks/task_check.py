@@ -1,4 +1,4 @@
-"""How well an adapter does its task on examples, beside the description and examples in the prompt."""
+"""How well an adapter does its task on examples, compared with the description or examples in the prompt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lorify.base.decoding.sampling import GenerationOptions
 
 NUM_SHOTS = 3
 SPARE_TOKENS = 4
-"""Tokens that an answer may be longer than the longest right one."""
+"""How many tokens longer than the longest right answer an answer may be."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class TaskCheck:
 def check_task(
     answerer: Answerer, adapter: Adapter, description: str, examples: Sequence[tuple[str, str]]
 ) -> TaskCheck:
-    """Ask for the inputs of examples in three ways, greedily.
+    """Answer the inputs of examples in three ways, with greedy decoding.
 
     Args:
         answerer: answers them.
@@ -76,7 +76,7 @@ def check_task(
 
 
 def _shots(examples: Sequence[tuple[str, str]], index: int) -> tuple[Message, ...]:
-    """The turns of the next examples after one, in a circle."""
+    """The turns of the examples that follow one, wrapping around at the end."""
     others = [*examples[index + 1 :], *examples[:index]][:NUM_SHOTS]
     pairs = [({"role": "user", "content": given}, {"role": "assistant", "content": answer}) for given, answer in others]
     return tuple(turn for pair in pairs for turn in pair)

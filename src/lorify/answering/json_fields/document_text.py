@@ -1,4 +1,4 @@
-"""What the text of documents adds to the words that answer a question: the rest of a list, the only address."""
+"""Extend an answer from the document's text: the rest of a list, or the only address in it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lorify.hypernets.evidence import TokenEvidence
 
 
 def whole_list(text: str, evidence: Sequence[TokenEvidence], decode: Decode) -> str:
-    """Return all items of the list that words of a document are from, separated by semicolons.
+    """Return all items of the list that an answer was taken from, separated by semicolons.
 
     Args:
-        text: the words: one item or several; as many as make an enumeration are taken for the whole list.
+        text: the answer: one item or several. `MIN_ENUMERATED` or more are taken for the whole list.
         evidence: the documents that were asked.
         decode: token ids -> text.
 
     Returns:
-        The items; the same words if they are from no list.
+        The items; the answer itself if it is not from a list.
     """
     source = find_source(evidence, text, decode)
     named = {item.casefold() for item in read_items(text)}
@@ -38,7 +38,7 @@ def whole_list(text: str, evidence: Sequence[TokenEvidence], decode: Decode) -> 
 
 
 def only_address(field: JsonField, evidence: Sequence[TokenEvidence], decode: Decode) -> JsonValue:
-    """Return the only mail or web address of documents, if a field asks for one; None if there is none or several."""
+    """Return the only mail or web address in the documents, if a field asks for one; None if there is not just one."""
     pattern = address_pattern(field)
     if pattern is None:
         return None

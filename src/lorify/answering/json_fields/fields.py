@@ -1,4 +1,4 @@
-"""The fields of a JSON schema that words of documents may fill, and schemas in which fields are filled."""
+"""Find the fields of a JSON schema that documents can fill, and fill them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Path = tuple[str, ...]
-"""Names of the properties that lead to a field; empty for a schema that is a single value."""
+"""Property names that lead to a field; empty for a schema that is a single value."""
 JsonValue = str | int | float | bool | None | Sequence["JsonValue"]
 
 MAX_DEPTH = 8
@@ -22,7 +22,7 @@ class JsonField:
     """A value of a JSON schema.
 
     Attributes:
-        path: where it is.
+        path: its position in the schema.
         schema: its schema, without null and references.
         kind: `string`, `integer`, `number`, `boolean`, or `array` (of strings or numbers).
         may_be_null: whether null is a value.
@@ -48,13 +48,13 @@ class JsonField:
 
 
 def find_fields(schema: Mapping[str, Any]) -> list[JsonField]:
-    """Find the fields of a JSON schema that words of documents may fill.
+    """Find the fields of a JSON schema that may be filled with words from documents.
 
     Args:
         schema: a valid JSON schema.
 
     Returns:
-        The fields, in the order of the schema; arrays of objects and alternatives of several types are no fields.
+        The fields, in schema order. Arrays of objects and unions of several types do not count as fields.
     """
     return list(_fields(schema, schema, ()))
 
@@ -70,7 +70,8 @@ def fill_fields(
         missing: fields to leave out of their objects.
 
     Returns:
-        The schema. Objects with such fields have no properties that it does not name, unless it says what these are.
+        The schema. Objects with filled fields may have no properties beyond those named, unless the schema describes
+        them.
     """
     return _filled(schema, schema, (), values, frozenset(missing))
 
@@ -104,7 +105,7 @@ def _filled(
     filled = {known[len(path)] for known in values if len(known) > len(path) and known[: len(path)] == path}
     required = [name for name in kept if name in filled or name in resolved.get("required", ())]
     shared = {name: root[name] for name in ("$defs", "definitions") if not path and name in root}
-    # A small base would go on with properties that nobody asked for.
+    # Otherwise a small base goes on to write properties that nobody asked for.
     is_open = any(name in resolved for name in ("additionalProperties", "patternProperties", "minProperties"))
     rest = {} if is_open and not missing else {"additionalProperties": False}
     return {**shared, **resolved, **rest, "properties": kept, "required": required}
@@ -153,7 +154,7 @@ def _resolved(root: Mapping[str, Any], part: Any) -> Any:
 
 
 def _kind(root: Mapping[str, Any], part: Any) -> str | None:
-    """The kind of a field; None if the schema is no field."""
+    """The kind of a field; None if the schema does not describe one."""
     if not isinstance(part, Mapping) or any(name in part for name in ("allOf", "anyOf", "oneOf", "$ref", "const")):
         return None
     kind = part.get("type", "string" if "enum" in part else None)

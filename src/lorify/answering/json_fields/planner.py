@@ -1,4 +1,4 @@
-"""Fill the fields of JSON schemas with what documents say, before the base writes the rest."""
+"""Fill the fields of JSON schemas from documents, before the base writes the rest."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from lorify.hypernets.internalizer import DocumentInternalizer
 MAX_FIELDS = 64
 """Schemas with more fields are left to the base, which bounds the time of a request."""
 MIN_PROBABILITY = 0.5
-"""What is stated with a lower probability is left out, or null, where the schema allows that."""
+"""Values stated with a lower probability are left out, or null, if the schema allows it."""
 MIN_RIGHT_PROBABILITY = 0.2
-"""The same for values that are less likely the right ones."""
+"""The same for values with a lower probability of being right."""
 MIN_REQUIRED_PROBABILITY = 0.05
-"""Minimum for fields that must have a value, where the base would write one of its own."""
+"""Minimum for required fields, for which the base would otherwise write a value."""
 
 CLEAR_PROBABILITY = 0.9
-"""The answer to a question counts if it is stated with this probability, without asking in other words.
+"""An answer stated with this probability is accepted, and the question is not rephrased.
 
-Where it is hardly the right one, questions of another form are asked all the same."""
+If it is unlikely to be right, the other forms of the question are still asked."""
 
 WriteAnswers = Callable[[Sequence[AnswerRequest], int], Sequence[str]]
-"""Answers requests, with so many tokens at most."""
+"""Answers requests, each with at most the given number of tokens."""
 MAX_ANSWER_TOKENS = 32
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A value, how likely the documents state it, and how likely it is the right one too."""
+    """A value, how likely the documents state it, and how likely it is also right."""
 
     value: JsonValue
     stated: float
@@ -50,7 +50,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class _AskedField:
-    """A field, the requests that ask documents for its value in different words, and the tokens of the base."""
+    """A field, requests that ask for its value in different words, and the base's tokens."""
 
     field: JsonField
     requests: Sequence[AnswerRequest]
@@ -77,7 +77,7 @@ class JsonFieldPlanner:
         question_ids: Callable[[str], Sequence[int]],
         write_answers: WriteAnswers,
     ) -> None:
-        """Join what finds values.
+        """Set what finds values.
 
         Args:
             base: the base, whose tokens an answer is made of.
@@ -90,12 +90,12 @@ class JsonFieldPlanner:
         self._quotes, self._question_ids, self._write_answers = quotes, question_ids, write_answers
 
     def with_fields(self, plan: AnswerPlan) -> AnswerPlan:
-        """Fill what the documents of a plan's adapters say into the schema of its request.
+        """Fill the schema of a plan's request from the documents of its adapters.
 
-        Fields that they do not state are left out or null, where the schema allows that; the base writes the others.
+        Fields that the documents do not state are left out or null if the schema allows it; the base writes the others.
 
         Returns:
-            The plan with a constraint that has the values; the same plan if it has no schema or nothing was found.
+            The plan with the values in its constraint; the same plan if it has no schema or nothing was found.
         """
         request = plan.request
         if request is None or request.schema is None or not request.is_quotable:
@@ -125,11 +125,11 @@ class JsonFieldPlanner:
         return replace(plan, adapters=on, constraint=constraint, quote=None, quote_ids=())
 
     def _find(self, request: AnswerRequest, asked: Sequence[_AskedField], *, is_relevant: bool) -> dict[Path, _Found]:
-        """The values that words of the documents give, for fields that they state with enough certainty."""
+        """The values of the fields that the documents state with enough certainty."""
         found: dict[Path, _Found] = {}
-        likely: dict[Path, _Found] = {}  # what is found if the documents turn out to be what the request is about
+        likely: dict[Path, _Found] = {}  # the result if the request turns out to be about the documents
         left = [(each, each.requests) for each in asked]
-        # Of a field's questions the first that is clearly answered counts: "Who is the address?" has an answer too.
+        # The first clearly answered question of a field counts: even "Who is the address?" gets an answer.
         while left:
             planned = self._plan_quotes([requests[0] for _, requests in left])
             for (each, _), (plan, documents) in zip(left, planned, strict=True):
@@ -144,7 +144,7 @@ class JsonFieldPlanner:
         return likely if 2 * len(found) >= len(asked) else found
 
     def _read(self, asked: _AskedField, plan: AnswerPlan, documents: Sequence[TokenEvidence]) -> _Found | None:
-        """The value of a field that the documents give to one of its questions; None if there is none."""
+        """The value of a field that the documents give in answer to one of its questions; None if they give none."""
         decode = self._base.decode_text
         if plan.quote is not None:
             text = plan.quote.text
@@ -156,7 +156,7 @@ class JsonFieldPlanner:
         return None if address is None else _Found(address, MIN_PROBABILITY, MIN_PROBABILITY)
 
     def _plan_quotes(self, requests: Sequence[AnswerRequest]) -> list[tuple[AnswerPlan, list[TokenEvidence]]]:
-        """Plan to quote documents, with where they may answer each request."""
+        """Plan to quote documents; also returns where they may answer each request."""
         located = [
             [self._internalizer.locate(adapter, each.question) for adapter in each.adapters.adapters]
             for each in requests
@@ -169,7 +169,7 @@ class JsonFieldPlanner:
         return list(zip(self._quotes.with_quotes(plans, documents), documents, strict=True))
 
     def _written(self, request: AnswerRequest, fields: Sequence[_AskedField]) -> dict[Path, JsonValue]:
-        """The values that the base answers to plain questions for fields."""
+        """The values that the base gives in answer to plain questions about fields."""
         if not fields:
             return {}
         first = [each.requests[0] for each in fields]
@@ -198,9 +198,9 @@ def _requests(request: AnswerRequest, field: JsonField, num_fields: int) -> list
 
 
 def _is_clear(found: _Found | None, request: AnswerRequest, following: AnswerRequest) -> bool:
-    """Whether a value is so certain that the following question is not asked.
+    """Whether a value is certain enough to skip the following question.
 
-    The same question in the context of the user's instruction is only asked for what does not seem to be stated.
+    If the following question only adds the user's instruction as context, it is skipped once a value is clearly stated.
     """
     if found is None or found.stated < CLEAR_PROBABILITY:
         return False
@@ -208,7 +208,7 @@ def _is_clear(found: _Found | None, request: AnswerRequest, following: AnswerReq
 
 
 def _keep(found: dict[Path, _Found], field: JsonField, new: _Found | None, *, is_relevant: bool) -> None:
-    """Keep a value that is certain enough, and more likely than the one that is known."""
+    """Keep a value that is certain enough and more likely than the one already found."""
     min_stated, min_probability = _minima(field, is_relevant=is_relevant)
     known = found.get(field.path)
     is_better = new is not None and (known is None or new.probability > known.probability)
@@ -217,14 +217,14 @@ def _keep(found: dict[Path, _Found], field: JsonField, new: _Found | None, *, is
 
 
 def _minima(field: JsonField, *, is_relevant: bool) -> tuple[float, float]:
-    """How likely a value must be stated, and be the right one too."""
+    """Minimum probabilities that a value is stated, and that it is also right."""
     if not (field.may_be_null or field.may_be_missing):
         return (MIN_REQUIRED_PROBABILITY, 0.0) if is_relevant else (MIN_STATED, 0.0)
     return MIN_PROBABILITY if is_relevant else MIN_STATED, MIN_RIGHT_PROBABILITY
 
 
 def _constraint(schema: Mapping[str, Any]) -> Constraint | None:
-    """The constraint of a filled schema; None if it cannot be enforced, so that the schema is used as it was."""
+    """The constraint of a filled schema; None if it cannot be enforced, in which case the original schema is used."""
     try:
         return json_constraint(schema)
     except SchemaError:

@@ -24,11 +24,11 @@ _PLURAL = re.compile(r"(?:[^s]s|people|children|men|women)$")
 
 
 MAX_CONTEXT_CHARS = 120
-"""Longer instructions are not read with the questions for fields."""
+"""Longer instructions are not added to the questions for fields as context."""
 
 
 def is_question(text: str) -> bool:
-    """Return whether a text asks for something that documents may say, and is no instruction to write JSON."""
+    """Return whether a text asks something that documents may answer, rather than instructing to write JSON."""
     return asks_for_words(text) or asks_for_verdict(text) or quote_kind(text) is not None
 
 
@@ -37,8 +37,8 @@ def field_questions(field: JsonField, asked: str, *, is_only: bool) -> list[str]
 
     Args:
         field: the field.
-        asked: what the user asked or ordered.
-        is_only: whether there is no other field, so that the user's question asks for this one.
+        asked: the user's question or instruction.
+        is_only: whether it is the only field, so that the user's question asks for it.
     """
     asks = is_question(asked)
     if is_only and asks:
@@ -81,7 +81,7 @@ def _named(field: JsonField) -> list[str]:
 
 
 def _flag_question(words: str) -> str:
-    """A question for yes or no, such as `Are pets allowed?` for `pets allowed`."""
+    """A yes/no question, such as `Are pets allowed?` for `pets allowed`."""
     found = _FLAG.fullmatch(words)
     if found is not None:
         verb, rest = found["verb"], found["rest"]

@@ -1,4 +1,4 @@
-"""Words of documents as values of JSON: numbers, dates, lists, yes and no."""
+"""Convert words of documents to JSON values: numbers, dates, lists, yes and no."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read_value(field: JsonField, text: str) -> JsonValue:
         text: an answer to a question for it.
 
     Returns:
-        The value; None if the words are no value of this kind.
+        The value; None if the words do not form a value of this kind.
     """
     text = " ".join(text.split())
     if field.kind == "array":
@@ -62,12 +62,12 @@ def read_value(field: JsonField, text: str) -> JsonValue:
 
 
 def read_items(text: str) -> list[str]:
-    """Divide an enumeration into its items."""
+    """Split an enumeration into its items."""
     return [item for item in _BETWEEN_ITEMS.split(text) if item.strip()]
 
 
 def address_pattern(field: JsonField) -> re.Pattern[str] | None:
-    """Return what the mail or web address that a field asks for looks like; None for other fields."""
+    """Return a pattern for the mail or web address that a field asks for; None for other fields."""
     if field.kind != "string":
         return None
     named = field.schema.get("format")
@@ -105,10 +105,10 @@ def read_number(text: str, *, is_year: bool = False) -> float | None:
 
     Args:
         text: the text.
-        is_year: whether a year is asked for, which may be part of a date.
+        is_year: whether the number is a year, which may be part of a date.
 
     Returns:
-        The number; None if there is none, or several of which none comes first: a date, a time, a range.
+        The number; None if there is none, or if there are several and none is clearly first: a date, a time, a range.
     """
     if is_year:
         years = _YEAR.findall(text)
@@ -134,10 +134,10 @@ def read_date(text: str) -> str | None:
     """Read the one date of a text as ISO 8601, such as `2025-03-14` for `on Friday, March 14th, 2025, at noon`.
 
     Args:
-        text: the text; the month has a name, or the date is in ISO 8601 already.
+        text: the text. The month must be spelled out, unless the date is already in ISO 8601.
 
     Returns:
-        The date; None if there is none with its year, or more than one.
+        The date; None if there is none with a year, or more than one.
     """
     plain = _ORDINAL.sub("", text)
     found = {date for match in _DATE.finditer(plain) if (date := _parse_date(match[0])) is not None}

@@ -1,1 +1,1 @@
-"""Adapters exported in parts: the folder, and the choice of a part for a question."""
+"""Adapters exported in parts: the folder, and choosing a part for a question."""

@@ -1,4 +1,4 @@
-"""Export of an adapter in parts: an adapter for every clause of its documents, and what is needed to choose one."""
+"""Export an adapter in parts: one adapter per clause of its documents, and what is needed to choose one."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def export_parts(
     report: Callable[[int, int], None] | None = None,
     cancel: CancelToken | None = None,
 ) -> None:
-    """Divide an adapter into parts and export each.
+    """Split an adapter into parts and export each.
 
     Args:
         internalizer: the hypernetwork that made the adapter.
         adapter: an adapter that keeps the tokens of its documents, or their index.
         folder: folder to write; an earlier export in parts is replaced atomically.
         format: format of the parts.
-        probe: also run a probe prompt with the first part in the library that the format is for.
-        max_parts: an adapter of more parts is refused.
+        probe: also run a probe prompt with the first part, in the library that the format is for.
+        max_parts: maximum number of parts; an adapter with more is refused.
         report: called after each part with 1 and the number of all parts.
-        cancel: cancels it before the next part; nothing is written then.
+        cancel: cancels the export before the next part; nothing is written then.
 
     Raises:
         AdapterError: if the adapter cannot be divided or exported, or `folder` cannot be written or holds other files.
-        HypernetworkError: if the hypernetwork's adapters cannot be divided, or it has no weights of words to choose
-            parts by.
+        HypernetworkError: if the hypernetwork's adapters cannot be divided, or it has no word weights to choose parts
+            by.
     """
     parts, relevance = _divided(internalizer, adapter, max_parts)
     base, exporter = internalizer.base, format.exporter
@@ -77,7 +77,7 @@ def export_parts(
 def _divided(
     internalizer: DocumentInternalizer, adapter: Adapter, max_parts: int | None
 ) -> tuple[DividedAdapter, Relevance]:
-    """Divide an adapter; also returns the weights of words to choose parts by."""
+    """Split an adapter; also returns the word weights that parts are chosen by."""
     divider = internalizer.divider
     if divider is None:
         raise HypernetworkError(
@@ -103,7 +103,7 @@ def _record_of(part: DocumentPart, name: str) -> PartRecord:
 
 
 def _owned_names(folder: Path) -> set[str]:
-    """Names in an earlier export in parts, of any format, that belong to it; those of folders end in `/`."""
+    """Names that belong to an earlier export in parts, in any format; names of folders end in `/`."""
     if not (folder / PARTS_NAME).is_file():
         return set()
     parts = {

@@ -52,10 +52,10 @@ def write_parts_card(
         hypernetwork: name of the hypernetwork that wrote them.
         num_parts: number of parts.
         exporter: wrote the parts.
-        ranks: different ranks of all their pairs.
+        ranks: the distinct ranks of all their pairs.
 
     Returns:
-        Markdown with the metadata that the Hugging Face hub reads. It has no names of documents.
+        Markdown with the metadata that the Hugging Face hub reads. It does not name any document.
     """
     base_name = hub_id(base.name)
     return _CARD.format(

@@ -1,6 +1,6 @@
 """The records of an adapter that was exported in parts: which part holds which clause.
 
-The folder has an adapter for each part, a line of `parts.jsonl` for each part, the weights of words to choose parts by
+The folder has an adapter and a line of `parts.jsonl` for each part, the word weights that parts are chosen by
 (`relevance.json`), and a model card.
 """
 
@@ -38,7 +38,7 @@ def read_parts(folder: Path) -> list[PartRecord]:
     """Read `parts.jsonl`.
 
     Raises:
-        AdapterError: if the folder has none, or it is damaged.
+        AdapterError: if the file is missing or damaged.
     """
     path = folder / PARTS_NAME
     try:

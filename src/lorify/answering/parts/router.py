@@ -1,9 +1,9 @@
 """Choose the part of an exported adapter that a question is about.
 
-Each passage is read together with the one before it, in which its pronouns may have their nouns. The extractor reads
-those that share most of a question's rare words, estimates for each whether it answers the question, and finds the
-answer in the best one. The part with the clause in which the answer begins is chosen. Words alone are not enough where
-a document is about one thing, which all of its passages name.
+Each passage is read together with the one before it, which may hold the nouns that its pronouns refer to. The extractor
+reads the passages that share most of the question's rare words, estimates whether each answers the question, and finds
+the answer in the best one. The part whose clause contains the start of the answer is chosen. Words alone are not enough
+if a document is about one thing that all of its passages name.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ CANDIDATES = 8
 
 
 _DocumentKey = tuple[int | None, str]
-"""Number of a document, which earlier exports do not have, and its name."""
+"""Number of a document (None in earlier exports) and its name."""
 
 
 @dataclass(frozen=True)
 class _Text:
-    """A passage with the one before it.
+    """A passage together with the one before it.
 
     Attributes:
-        parts: numbers of their parts, in order.
-        first: number of the passage's own first part among `parts`.
-        text: what the parts say.
+        parts: indices of their parts, in order.
+        first: index in `parts` of the passage's own first part.
+        text: the text of the parts.
     """
 
     parts: Sequence[int]
@@ -55,7 +55,7 @@ class PartRouter:
 
     Attributes:
         parts: the parts.
-        relevance: weights of words, and the threshold below which a question is about none of the documents.
+        relevance: word weights, and the threshold below which a question is about none of the documents.
         extractor: reads the parts; None: words alone decide.
     """
 
@@ -69,10 +69,10 @@ class PartRouter:
 
         Args:
             folder: the folder.
-            extractor: reads the parts; None: words alone decide. `lorify.load_router` takes the one that ships.
+            extractor: reads the parts; None: words alone decide. `lorify.load_router` uses the shipped one.
 
         Raises:
-            AdapterError: if the folder is not such an export, or a file of it is damaged.
+            AdapterError: if the folder is not such an export, or one of its files is damaged.
         """
         parts = read_parts(Path(folder))
         try:
@@ -88,7 +88,7 @@ class PartRouter:
 
         Args:
             question: the question.
-            only_if_relevant: choose none for a question that is not about the documents.
+            only_if_relevant: return None for a question that is not about the documents.
 
         Returns:
             The part; None if the base should answer without an adapter.
@@ -100,7 +100,7 @@ class PartRouter:
             return None
         shared = [_shared_weight(rarities, text.words) for text in self._texts]
         candidates = sorted(range(len(self._texts)), key=shared.__getitem__, reverse=True)[:CANDIDATES]
-        answers = {i: shared[i] / total if total else 0.0 for i in candidates}  # how probably each answers the question
+        answers = {i: shared[i] / total if total else 0.0 for i in candidates}  # how likely each answers the question
         begins: dict[int, int] = {}  # first character of the answer
         if self.extractor is not None and total:
             read = self.extractor.find([(question, self._texts[i].text) for i in candidates])
@@ -114,12 +114,12 @@ class PartRouter:
         return self.parts[max(own, key=own.__getitem__)]
 
     def _part_at(self, text: _Text, character: int) -> int:
-        """Find the part with a character of a text."""
+        """Find the part that contains a character of a text."""
         ends = accumulate(len(self.parts[i].text) for i in text.parts)
         return next(i for i, end in zip(text.parts, ends, strict=True) if character < end)
 
     def _latest(self, answers: Mapping[int, float], shared: Sequence[float]) -> list[int]:
-        """Leave out texts of documents before the latest one that answers the question (`superseded_documents`)."""
+        """Drop texts of documents earlier than the latest one that answers the question (`superseded_documents`)."""
         documents = list(dict.fromkeys(self._document_of(i) for i in sorted(answers)))
         of = {document: [i for i in answers if self._document_of(i) == document] for document in documents}
         probabilities = [max(answers[i] for i in of[document]) for document in documents]
@@ -132,7 +132,7 @@ class PartRouter:
 
     @cached_property
     def _texts(self) -> list[_Text]:
-        """Each passage with the one before it in its document."""
+        """Each passage together with the one before it in its document."""
         passages: dict[int, list[int]] = {}
         for i, part in enumerate(self.parts):
             passages.setdefault(part.passage, []).append(i)
@@ -159,5 +159,5 @@ def _hash_words(text: str) -> frozenset[int]:
 
 
 def _shared_weight(rarities: Mapping[int, float], words: frozenset[int]) -> float:
-    """Sum the weights of a question's words that are among some words."""
+    """Sum the weights of a question's words that occur in a set of words."""
     return sum(weight for word, weight in rarities.items() if word in words)

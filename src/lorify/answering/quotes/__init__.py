@@ -1,6 +1,6 @@
 """Questions that are answered with the documents' own words: summaries, reasons, lists, choices and short answers.
 
-A small base that is adapted to short answers does none of these well.
+A small base that was trained to give short answers does none of these well.
 """
 
 from lorify.answering.quotes.quote import Quote, QuoteKind, find_quote, quote_kind

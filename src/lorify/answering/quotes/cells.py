@@ -1,4 +1,4 @@
-"""Cells: `What is the weight of the K300?` is answered with the cell in the row and the column that it names."""
+"""Cells: `What is the weight of the K300?` is answered with the cell in the named row and column."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lorify.answering.quotes.words import content_words, last_sentence
 from lorify.hypernets.associative.questions.table_keys import TableRow, named_keys, tables_of
 
 MIN_ABBREVIATION = 3
-"""Characters of a shortened word in the name of a column, at least: `Max. head`."""
+"""Minimum characters of an abbreviated word in a column name, as in `Max. head`."""
 _SYNONYMS: Mapping[str, str] = {
     "price": "price cost costs much pay expensive",
     "cost": "cost costs price much pay expensive",
@@ -25,7 +25,7 @@ _SYNONYMS: Mapping[str, str] = {
     "description": "description mean means do does",
     "purpose": "purpose mean means do does",
 }
-"""Words that ask for a column, by a word of its name."""
+"""Words that ask for a column, keyed by a word of its name."""
 _DO = re.compile(r"^\W*(?:and )?what (?:does|do|is) .*\b(?:do|for)\W*$", re.IGNORECASE)
 _HOW_MUCH_IS = re.compile(r"\bhow much (?:is|are|was|were)\b", re.IGNORECASE)
 _GENERIC = content_words(
@@ -40,11 +40,11 @@ def find_cell(question: str, text: str) -> StatedAnswer | None:
     """Find the cell of a table that a question asks for.
 
     Args:
-        question: the question; of several lines the last one is asked.
-        text: a document with its tables in words.
+        question: the question; only its last sentence counts.
+        text: a document with its tables written as text.
 
     Returns:
-        The cell and its row; None if the question does not name one row and one column of one table and little else.
+        The cell and its row; None unless the question names one row and one column of one table and little else.
     """
     asked = last_sentence(question)
     if _WORDS.search(asked) is None:
@@ -81,7 +81,7 @@ def _cell(asked: str, rows: Sequence[TableRow], text: str) -> StatedAnswer | Non
 
 
 def _key(asked: str, rows: Sequence[TableRow], text: str) -> StatedAnswer | None:
-    """The key of the only row with a cell that a question names, if it asks for a key (`Which pump ...?`)."""
+    """The key of the only row with a cell that the question names, if it asks for a key (`Which pump ...?`)."""
     found = _WHICH.search(asked)
     if found is None:
         return None
@@ -111,19 +111,19 @@ def _matched(column: str, rest: set[str]) -> set[str]:
 
 
 def _is_whole(column: str, rest: set[str]) -> bool:
-    """Whether a question names every word of a column, or asks for it in other words."""
+    """Whether a question names every word of a column or a synonym of it."""
     return bool(_synonyms(column) & rest) or all(
         any(_means(word, name) for word in rest) for name in content_words(column)
     )
 
 
 def _means(word: str, name: str) -> bool:
-    """Whether a word of a question is one of a column's name, which may be shortened."""
+    """Whether a word of a question matches a word of a column name, which may be abbreviated."""
     return word == name or (len(name) >= MIN_ABBREVIATION and word.startswith(name))
 
 
 def _synonyms(column: str) -> set[str]:
-    """The stems of words that ask for a column; `do` counts, though it is a function word elsewhere."""
+    """The stems of words that ask for a column; `do` counts here, though elsewhere it is a function word."""
     found = [words for name, words in _SYNONYMS.items() if name in column.lower().split()]
     return {word for words in found for word in content_words(words) | ({"do"} & set(words.split()))}
 

@@ -15,14 +15,14 @@ _DEFINITION = re.compile(
 
 
 def with_defined_names(text: str, whole: str, question: str = "") -> str:
-    """Put the names of persons and companies in the place of the terms that a document defines for them.
+    """Replace defined terms by the names of the persons and companies that they stand for.
 
     Args:
         text: a part of the document.
         whole: the document, with `NAME ("the Contractor")` for each such term.
-        question: a question about it; a term that it uses itself stays.
+        question: a question about it; terms that it uses itself stay.
 
-    Only terms that a word in lower case follows are replaced: those of which something is said.
+    Only terms followed by a lower-case word are replaced: those that the text says something about.
 
     Example:
         >>> whole = 'Holm Ltd ("the Tenant") rents the mill. The Tenant pays.'

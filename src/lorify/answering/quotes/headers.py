@@ -1,4 +1,4 @@
-"""Headers of mails: `Who sent the e-mail?` is answered with its line `From:`."""
+"""Mail headers: `Who sent the e-mail?` is answered with the `From:` line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _QUESTIONS = {
 
 
 def find_header(question: str, text: str) -> Section | None:
-    """Find the line of a mail's header that a question asks for.
+    """Find the header line of a mail that a question asks for.
 
     Args:
         question: the question.

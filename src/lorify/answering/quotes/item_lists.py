@@ -1,4 +1,4 @@
-"""The lists that a document holds: bullet points and steps, columns of tables, and enumerations in a sentence."""
+"""The lists in a document: bullet points and steps, columns of tables, and enumerations in a sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from statistics import median_low
 from lorify.answering.sources import Source
 
 MIN_ENUMERATED = 3
-"""Items of an enumeration, at least; in a pair the words around it cannot be told from its items."""
+"""Minimum number of items of an enumeration; in a pair, the items cannot be told from the words around them."""
 MAX_ITEM_WORDS = 6
 MAX_HEADING_WORDS = 8
 MAX_STEP_SENTENCES = 6
@@ -38,11 +38,11 @@ class ItemList:
     """A list in a document.
 
     Attributes:
-        items: its items, without bullets and marks of Markdown.
-        title: the words that say what is listed: the line before, the heading, or the name of a column.
+        items: its items, without bullets and Markdown markup.
+        title: what is listed: the line before the list, the heading, or the column name.
         sources: the sentences that hold the items, in order.
-        is_block: whether each item has lines of its own, so that the list is known to be one.
-        cells: for a column of a table, the cells of each item's row by the name of their column.
+        is_block: whether each item is on its own lines, so that it is certainly a list.
+        cells: for a column of a table, the cells of each item's row by column name.
     """
 
     items: Sequence[str]
@@ -72,7 +72,7 @@ def find_item_lists(sentences: Sequence[Source]) -> Iterator[ItemList]:
 
 
 def _bulleted(sentences: Sequence[Source]) -> Iterator[ItemList]:
-    """Runs of lines with a bullet, number or letter; the number of a step may be a sentence of its own."""
+    """Runs of lines with a bullet, number or letter; a step's number may be split off as a separate sentence."""
     start = 0
     while start < len(sentences):
         items: list[Source] = []
@@ -98,7 +98,7 @@ def _bulleted(sentences: Sequence[Source]) -> Iterator[ItemList]:
 
 
 def _has_next_step(sentences: Sequence[Source], position: int) -> bool:
-    """Whether another step without text in its line follows soon."""
+    """Whether another step number on a line of its own follows soon."""
     following = sentences[position + 1 : position + MAX_STEP_SENTENCES]
     return any((m := _BULLET.match(s.sentence)) is not None and m.end() == len(s.sentence) for s in following)
 
@@ -106,7 +106,7 @@ def _has_next_step(sentences: Sequence[Source], position: int) -> bool:
 def _columns(sentences: Sequence[Source]) -> Iterator[ItemList]:
     """The columns of tables, whose rows are written `Name: value; Name: value.`.
 
-    A column in which cells say no is a condition on the others: `Which rooms are heated?`.
+    A column in which some cells say no is a condition on the others, as in `Which rooms are heated?`.
     """
     position = 0
     for names, group in groupby(sentences, key=lambda s: tuple(_ROW.findall(s.sentence))):
@@ -132,7 +132,7 @@ def _cells(row: str) -> dict[str, str]:
 
 
 def _title(sentences: Sequence[Source], start: int) -> str:
-    """The line before a list, with the heading over it if the line is none."""
+    """The line before a list, with the nearest heading above if the line is not one."""
     if not start:
         return ""
     line = sentences[start - 1].sentence
@@ -151,7 +151,7 @@ def _clean(item: str) -> str:
 
 
 def _enumerated(sentence: Source) -> Iterator[ItemList]:
-    """Enumerations of at least `MIN_ENUMERATED` short items, if the sentence has one alone."""
+    """The enumeration of at least `MIN_ENUMERATED` short items in a sentence, if it has exactly one."""
     text = _ASIDE.sub("", " ".join(sentence.sentence.split()))
     label = _LABEL.match(text)
     if label is not None:
@@ -169,7 +169,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _items(text: str) -> list[str] | None:
-    """The items of an enumeration: the first without the words that lead to it, the last without what follows it."""
+    """The items of an enumeration, without the words before the first and after the last."""
     parts = _parts(text)
     middle = parts[1:-1]
     if len(parts) < MIN_ENUMERATED or any(len(p.split()) > MAX_ITEM_WORDS or _CLAUSE_WORD.search(p) for p in middle):

@@ -15,14 +15,14 @@ from lorify.answering.sources import Source
 MIN_PROBABILITY = 0.5
 """An enumeration in a sentence is the answer if the reader locates it there with this probability."""
 MIN_SCORE = 0.6
-"""Share of the question's words in the title of a list, and the reader's probability, together."""
+"""Minimum sum of the share of the question's words in a list's title and the reader's probability."""
 MAX_PHRASE_WORDS = 9
-"""The items of a list are paragraphs if most have more words."""
+"""A list is one of paragraphs if most of its items have more words than this."""
 MIN_TITLE_SHARE = 0.3
-"""Such a list is only the answer if its title has this share of the question's words."""
+"""A list of paragraphs is only the answer if its title has this share of the question's words."""
 _NOT_A_NOUN = r"(?:does|is|was|has|of|are|were|do|did|can|will|this|one|address|class|boss|bus)\b"
 _PLURAL = rf"(?:(?!{_NOT_A_NOUN})\w{{3,}}s|people|men|women|children)\b"
-# Of other words after it, a noun cannot be told from a verb: `Which bus stops at the mill?`
+# Before any other word, a plural noun cannot be told from a verb: `Which bus stops at the mill?`
 _VERB = (
     r"(?:of|do|does|did|is|are|was|were|can|could|may|might|must|should|shall|will|would|have|has|had|go|come|belong|"
     r"need|make|there)\b"
@@ -47,7 +47,7 @@ _NEEDS = re.compile(
 _REQUEST_WORDS = content_words(
     "list name give need require include contain thing kind type possible have take bring pack buy use"
 )
-"""Words of questions that titles of lists seldom have; they count if a title has them."""
+"""Words of questions that list titles seldom contain; they only count if a title has them."""
 _NEED_WORDS = content_words("need require bring pack buy")
 _NEED_TITLES = content_words(
     "ingredients requirements required prerequisites materials supplies tools equipment shopping parts"
@@ -89,7 +89,7 @@ def find_list(question: str, documents: Sequence[Sequence[Source]]) -> tuple[str
 
 
 def _weights(words: set[str], sentences: Sequence[Source]) -> dict[str, float]:
-    """How much each word of a question counts: rare ones more than frequent ones, `_REQUEST_WORDS` additionally."""
+    """The weight of each word of a question: rare words weigh more, and `_REQUEST_WORDS` are a bonus."""
     counts = Counter(word for s in sentences for word in content_words(s.sentence))
     weights = {word: math.log(1 + len(sentences) / (1 + counts[word])) for word in words}
     total = sum(weight for word, weight in weights.items() if word not in _REQUEST_WORDS)
@@ -101,7 +101,7 @@ def _score(found: ItemList, weights: Mapping[str, float]) -> float:
     if title & _NEED_TITLES:
         title |= _NEED_WORDS
     share = min(1.0, sum(weights.get(word, 0.0) for word in title))
-    # An answer in one of several paragraphs with numbers does not make all of them the answer.
+    # An answer in one of several numbered paragraphs does not make all of them the answer.
     has_paragraphs = median_low([len(item.split()) for item in found.items]) > MAX_PHRASE_WORDS
     return share if has_paragraphs and share < MIN_TITLE_SHARE else share + found.best.probability
 
@@ -109,8 +109,8 @@ def _score(found: ItemList, weights: Mapping[str, float]) -> float:
 def _select(found: ItemList, words: set[str], *, is_negated: bool) -> list[str]:
     """The items of a list.
 
-    Of a table they are only those in rows that fulfil a condition that the question names, and of a list of fields
-    (`Ada: the oats`) the one whose name the question has.
+    If the question names a condition (a yes/no column), only items in table rows that meet it; in a list of fields
+    (`Ada: the oats`), only the field that the question names.
     """
     for name in found.cells[0] if found.cells else ():
         says_no = [is_no(row[name]) for row in found.cells]

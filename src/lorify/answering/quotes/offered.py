@@ -1,4 +1,4 @@
-"""Choices: `Is it given in grams or in kilograms?` is answered with the choice that the document names there."""
+"""Choices: `Is it given in grams or in kilograms?` is answered with the choice that the document names."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lorify.answering.sources import Source
 from lorify.contexts.texts.words import find_words, stem_words
 
 BEFORE_COST = 2
-"""A choice before the question's other words counts as this many times as far from them as one after them."""
+"""The distance of a choice that comes before the question's other words is multiplied by this."""
 DISTANCE_COST = 0.02
-"""Cost of each word between a choice and the nearest of the question's other words."""
+"""Cost per word between a choice and the nearest of the question's other words."""
 MAX_DISTANCE = 15
 NEGATION_COST = 0.6
 """Cost of a negation shortly before a choice: `in the pool, never in the lake`."""
@@ -37,10 +37,10 @@ def offers_choices(question: str) -> bool:
 
 
 def choices_of(question: str) -> tuple[str, str] | None:
-    """Find the two answers that a question offers: the words around `or` up to words such as prepositions.
+    """Find the two answers that a question offers: the words around `or`, up to function words such as prepositions.
 
     Returns:
-        The choices as the question has them; None if it offers none.
+        The choices as written in the question; None if it offers none.
     """
     parts = _OR.split(last_sentence(question).rstrip("?!. "))
     if len(parts) != 2 or _VERB.search(parts[0]) is None:
@@ -51,7 +51,7 @@ def choices_of(question: str) -> tuple[str, str] | None:
 
 
 def _last_phrase(text: str) -> str:
-    """The words at the end of a text after its last function words, with these if they can begin an answer."""
+    """The words after the last function words of a text, with those included if they can begin an answer."""
     words = re.split(r"[,;:]\s*", text)[-1].split()
     start = len(words)
     while start and len(words) - start < MAX_CHOICE_WORDS and not is_function_word(words[start - 1]):
@@ -64,7 +64,7 @@ def _last_phrase(text: str) -> str:
 
 
 def _first_phrase(text: str, num_words: int) -> str:
-    """The words at the beginning of a text up to a function word, as many as the other choice has."""
+    """The words at the beginning of a text up to a function word, or as many as the other choice has."""
     words = re.split(r"[,;:]", text)[0].split()
     start = next((i for i, word in enumerate(words) if word.casefold() not in _LEADING), len(words))
     rest = words[start:]
@@ -73,9 +73,9 @@ def _first_phrase(text: str, num_words: int) -> str:
 
 
 def find_choice(question: str, documents: Sequence[Sequence[Source]]) -> tuple[str, Source] | None:
-    """Find which of the answers that a question offers the documents give.
+    """Find which of the answers offered by a question the documents give.
 
-    A choice counts where a sentence names it near the question's other words.
+    A sentence must name the choice near the question's other words.
 
     Args:
         question: a question for which `offers_choices` is true.

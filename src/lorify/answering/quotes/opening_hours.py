@@ -1,7 +1,6 @@
 """Opening hours: `Is the museum open on Monday?` is answered with the line of that weekday.
 
-A weekday that a document names in a range (`Tuesday to Sunday`) is not among its words, and whether it is open at a
-time is not said in words at all.
+A weekday inside a range (`Tuesday to Sunday`) is not in the text, nor is whether it is open at a given time.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from lorify.answering.quotes.words import content_words, is_heading, last_senten
 from lorify.contexts.texts.chunking import split_into_sentences
 
 MIN_DAYS = 5
-"""A weekday that is not named is closed if so many others are named."""
+"""A weekday that is not named counts as closed if at least this many others are named."""
 MINUTES_OF_DAY = 24 * 60
 EARLIEST = 7 * 60
-"""A question that names an earlier time without `am`, as in `at 3`, means the afternoon."""
+"""An earlier time without `am` in a question, as in `at 3`, means the afternoon."""
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY = (
     r"(?:mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?|"
@@ -80,7 +79,7 @@ _QUESTION_WORDS = content_words(
 
 
 class _Hours(NamedTuple):
-    """The hours of some weekdays: as they are written, empty for closed, and the sentence that has them."""
+    """The hours of some weekdays as written (empty if closed), and the sentence that states them."""
 
     text: str
     sentence: str
@@ -92,14 +91,14 @@ def may_ask_for_hours(question: str) -> bool:
 
 
 def asks_for_another_day(question: str) -> bool:
-    """Return whether the last line of a question asks the line before it about another weekday: `And on Monday?`."""
+    """Return whether the last line of a question asks the previous line for another weekday: `And on Monday?`."""
     *before, last = question.strip().split("\n")
     is_short = _ASKED_DAY.search(last) is not None and not may_ask_for_hours(last)
     return is_short and bool(before) and may_ask_for_hours(before[-1])
 
 
 def without_other_day(question: str) -> str:
-    """Return a question without a last line that asks the line before it about another weekday."""
+    """Return a question without a last line that asks the previous line for another weekday."""
     return question.strip().rpartition("\n")[0] if asks_for_another_day(question) else question
 
 
@@ -107,12 +106,12 @@ def find_opening_hours(question: str, text: str) -> StatedAnswer | None:
     """Find what a document says about the opening hours of a weekday.
 
     Args:
-        question: the question; of several lines, a short last one asks the line before it about another day.
+        question: the question; if it has several lines, a short last line asks the previous one for another day.
         text: the document.
 
     Returns:
-        Yes, no, a time, hours or days; None if the question asks for none of these, or the document does not have the
-        hours of weekdays, or has several for one day.
+        Yes, no, a time, hours or days; None if the question asks for none of these, or the document has no hours of
+        weekdays or contradicting ones.
     """
     asked = _asked(question)
     if _ABOUT_HOURS.search(asked) is None:
@@ -131,7 +130,7 @@ def find_opening_hours(question: str, text: str) -> StatedAnswer | None:
 
 
 def _asked(question: str) -> str:
-    """The question that is asked; `And on Monday?` asks the question before it again."""
+    """The question to answer; `And on Monday?` repeats the previous question for another day."""
     *before, last = [line.strip() for line in question.strip().split("\n")] or [""]
     day = _ASKED_DAY.search(last)
     if day is not None and asks_for_another_day(question):
@@ -159,7 +158,7 @@ def _of_day(asked: str, day: int, hours: Mapping[int, _Hours]) -> StatedAnswer |
 
 
 def _is_open(asked: str, known: _Hours) -> bool:
-    """Whether it is open, at the time that a question names if there is one."""
+    """Whether it is open on that day, or at the time that the question names."""
     if not known.text:
         return False
     time = _ASKED_TIME.search(asked)
@@ -193,7 +192,7 @@ def _closed_days(hours: Mapping[int, _Hours]) -> StatedAnswer | None:
 
 
 def _hours_of_days(text: str) -> dict[int, _Hours] | None:
-    """The hours of each weekday that a document states; None if there are several for one day, or none."""
+    """The hours that a document states for each weekday; None if there are none, or several for one day."""
     hours: dict[int, _Hours] = {}
     for piece in split_into_sentences(text):
         sentence = " ".join(piece.split())
@@ -233,7 +232,7 @@ def _day(name: str) -> int:
 
 
 def _is_about_something_else(asked: str, text: str, hours: Mapping[int, _Hours]) -> bool:
-    """Whether a question is about what a document does not name, or whose hours it says elsewhere, as of a sauna."""
+    """Whether a question is about something the document does not name, or with hours of its own, such as a sauna."""
     subject = content_words(_ASKED_TIME.sub("", asked)) - _QUESTION_WORDS
     if not subject <= content_words(text):
         return True

@@ -1,4 +1,4 @@
-"""Quotes: which questions are answered with one, and finding it."""
+"""Decide which questions are answered with a quote, and find it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Quote:
 
     Attributes:
         text: the words, in one line.
-        source: the sentence that they are from, or the first of several; None for words that only a probability of the
-            reader or of the extractor points to, which are doubted like an answer of the base.
-        probability: how likely such words are the answer.
+        source: the sentence they are from, or the first of several; None if only the reader's or the extractor's
+            probability supports them, in which case they are doubted like an answer of the base.
+        probability: how likely the words are the answer.
         sentence: the sentence that a verdict is read from; empty for other words.
     """
 
@@ -34,7 +34,7 @@ class Quote:
 
     @property
     def is_certain(self) -> bool:
-        """Whether there is nothing to doubt."""
+        """Whether the quote needs no further check."""
         return self.source is not None
 
 
@@ -45,16 +45,16 @@ Found = tuple[str, Source]
 
 
 class QuoteKind(NamedTuple):
-    """A kind of questions that are answered with a quote.
+    """A kind of question that is answered with a quote.
 
     Attributes:
         asks: whether a question is of this kind.
         find: finds the quote in the sentences of each document.
-        if_relevant: quote only documents that the question is relevant to. Other kinds ask for the documents
-            themselves, or find out whether they say something.
-        min_words: words that the extractor or the reader finds are quoted instead of such a quote if their probability
-            is at least this, or if there is no such quote; None: never.
-        is_whole: whether such a quote is also kept if these words are only a part of it, such as an item of a list.
+        if_relevant: quote only documents that the question is relevant to. Other kinds ask about the documents
+            themselves, or whether they mention something.
+        min_words: words found by the extractor or the reader are quoted instead if their probability is at least this,
+            or if there is no quote of this kind; None: never.
+        is_whole: whether this quote is kept if those words are only a part of it, such as one item of a list.
     """
 
     asks: Callable[[str], bool]
@@ -71,11 +71,11 @@ KINDS = (
     QuoteKind(offers_choices, find_choice, if_relevant=True, min_words=0.2),
     QuoteKind(asks_for_list, find_list, if_relevant=True, min_words=0.3, is_whole=True),
 )
-"""The first kind that fits counts."""
+"""The first matching kind is used."""
 
 
 def quote_kind(question: str, *, is_relevant: bool = True) -> QuoteKind | None:
-    """Find out how a question may be answered with a quote.
+    """Find the kind of quote that may answer a question.
 
     Args:
         question: the question.
@@ -98,7 +98,7 @@ def find_quote(kind: QuoteKind, question: str, evidence: Sequence[TokenEvidence]
         decode: token ids -> text.
 
     Returns:
-        The quote; None if no document keeps its tokens, or none answers the question clearly.
+        The quote; None if no document keeps its tokens, or none clearly answers the question.
     """
     documents = [[s for s in sentences_of(document, decode) if s.sentence] for document in evidence]
     found = kind.find(question, documents) if any(documents) else None

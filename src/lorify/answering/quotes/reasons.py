@@ -9,11 +9,11 @@ from lorify.answering.quotes.words import content_words
 from lorify.answering.sources import Source, is_question
 
 MIN_SCORE = 0.5
-"""A sentence is about what happened if the reader's probability and its share of the question's words make this."""
+"""A sentence is about the event if the reader's probability and its share of the question's words add up to this."""
 CLAUSE_BONUS = 0.3
 """Added to the score of a sentence that gives a reason in a clause."""
 MIN_FOLLOWING = 0.15
-"""A sentence soon after it gives the reason if the reader locates the answer there with this probability."""
+"""One of the next sentences gives the reason if the reader locates the answer there with this probability."""
 NUM_FOLLOWING = 3
 MIN_WORDS = 4
 _WHY = re.compile(
@@ -33,7 +33,7 @@ def asks_for_reason(question: str) -> bool:
 
 
 def find_reason(question: str, documents: Sequence[Sequence[Source]]) -> tuple[str, Source] | None:
-    """Find the reason that a question asks for: in the sentence about what happened, or soon after it.
+    """Find the reason that a question asks for: in the sentence about the event, or soon after it.
 
     Args:
         question: the question.
@@ -58,7 +58,7 @@ def find_reason(question: str, documents: Sequence[Sequence[Source]]) -> tuple[s
 
 
 def _following_reason(following: Sequence[Source], about: Source) -> Source:
-    """The sentence that gives the reason for what the sentence before says, or asks; that sentence itself if none."""
+    """The sentence that gives the reason for what the previous one says or asks; the previous one if there is none."""
     for sentence in following:
         text = sentence.sentence
         if _CLAUSE.search(text) or _BACK.search(text) or sentence.probability >= MIN_FOLLOWING:

@@ -1,4 +1,4 @@
-"""Sections: a question that a document asks itself, in a heading or a line, is answered by what follows it there."""
+"""Sections: if a document itself asks the question, in a heading or a line, the text after it is the answer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lorify.answering.sources import is_question
 from lorify.contexts.texts.chunking import split_into_sentences
 
 MIN_SIMILARITY = 0.75
-"""Two questions are the same if they share this part of all their words, and ask with the same word."""
+"""Two questions are the same if they share this fraction of all their words, and use the same question word."""
 MAX_WORDS = 40
-"""Maximum number of words of an answer that is quoted whole, unless its first sentence is longer."""
+"""Maximum number of words of a quoted answer, unless its first sentence is longer."""
 _ASKING = re.compile(r"\b(?:who|whom|whose|what|when|where|which|why|how)\b", re.IGNORECASE)
 _HOW_TO = re.compile(
     r"^\W*(?:(?:and|so) )?how (?:do|does|did|can|could|should|must|shall|to|is|are|will)\b", re.IGNORECASE
@@ -23,10 +23,10 @@ _ITEM = re.compile(r"(?:[-*•–+]|\(?\w{1,3}[.)])\s|[^:;]{1,40}: [^;]*; ")
 
 @dataclass(frozen=True)
 class Section:
-    """What a document answers to a question of its own.
+    """A question in a document and the answer that follows it.
 
     Attributes:
-        question: the line that asks.
+        question: the line with the question.
         sentences: the sentences of the paragraph after it, at least one.
     """
 
@@ -39,11 +39,11 @@ class Section:
         return " ".join(self.sentences)
 
     def answer(self, question: str, words: str) -> str:
-        """The answer to a question.
+        """Return the answer to a question.
 
         Args:
             question: the question.
-            words: the words with which an extractor answers it; empty if it is not sure.
+            words: the extractor's answer to it; empty if it is not sure.
         """
         if words and not _HOW_TO.search(question):
             return words
@@ -56,7 +56,7 @@ class Section:
 
 
 def find_section(question: str, text: str) -> Section | None:
-    """Find the answer of a text to a question that it asks itself; a list or a table is none.
+    """Find the answer to a question that the text itself asks; a list or a table does not count.
 
     Args:
         question: the question.
@@ -82,7 +82,7 @@ def find_section(question: str, text: str) -> Section | None:
 
 
 def _is_same(question: str, line: str, title: set[str]) -> bool:
-    """Whether a line asks a question; the words of a document's title tell no questions apart."""
+    """Whether a line asks the same question; words of the document's title are ignored, as they do not distinguish."""
     asking = [found and found[0].lower() for found in (_ASKING.search(question), _ASKING.search(line))]
     if asking[0] != asking[1]:
         return False

@@ -1,8 +1,8 @@
 """Spans: a question for a name, a date or another short answer is answered with words of the documents.
 
-The reader of the hypernetwork finds some, and an extractor finds some in the passages that the reader points to. The
-more probable ones are taken. Questions for yes or no are answered with a verdict, if the extractor finds that the
-documents answer them. A question that a document asks itself is answered by what follows it there.
+The hypernetwork's reader proposes a span, and an extractor proposes one from the passages that the reader points to.
+The more probable one is taken. Yes/no questions are answered with a verdict, if the extractor finds that the documents
+answer them. If a document itself asks the question, the text after it is the answer.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ from lorify.hypernets.associative.questions.table_keys import without_other_rows
 from lorify.hypernets.evidence import AnswerSpan, TokenEvidence, superseded_documents
 
 MIN_SPAN_PROBABILITY = 0.05
-"""Less probable words are not quoted; then the base answers with the focused adapter."""
+"""Less probable words are not quoted; the base answers with the focused adapter instead."""
 MIN_ANSWER_PROBABILITY = 0.05
 """A document is only quoted if one of its tokens belongs to the answer with at least this probability."""
 VERDICT_PRECISION = 0.75
-"""About how often the verdict is right; its probability if the documents answer the question for certain."""
+"""Approximate precision of verdicts; the probability of one if the documents certainly answer the question."""
 PASSAGE_TOKENS = 320
 PASSAGE_OVERLAP = 64
-"""Long documents are read in passages of so many tokens, which overlap by so many."""
+"""Long documents are read in passages of `PASSAGE_TOKENS` tokens that overlap by this many."""
 MAX_PASSAGES = 4
 """The extractor reads at most this many passages for a question, which bounds its time."""
 NEIGHBOUR_TOKENS = 80
-"""Tokens to either side of what the reader finds that are searched for the rest of its first and last word."""
+"""Tokens to either side of the reader's span that are searched for the rest of its first and last word."""
 MIN_VERDICT = 0.2
-"""A question for yes or no whose verdict is less likely is answered with words, as in "Do you share data?"."""
+"""A yes/no question with a less likely verdict is answered with words, as in "Do you share data?"."""
 MIN_OPEN_VERDICT = 0.5
 """The same for questions that more often ask for words, such as "Can you tell ...?"."""
 MIN_SECTION_PROBABILITY = 0.3
-"""Less probable words of a paragraph after the question itself are no better answer than its first sentence."""
+"""If the extractor's words in the paragraph after the question are less probable, its first sentence is quoted."""
 MAX_GIVEN_WORDS = 6
-"""An answer to an earlier question of the chat that is not longer is not given again."""
+"""Answers from earlier in the chat that have at most this many words are not repeated."""
 _WH_WORD = re.compile(r"\b(?:who|whom|whose|what|when|where|which|how)\b", re.IGNORECASE)
 _YES_OR_NO = re.compile(
     r"(?:is|are|was|were|do|does|did|can|could|will|would|should|shall|may|might|must|has|have|had)(?:n['’]t)?\b",
     re.IGNORECASE,
 )
 _REST_OF_QUESTION = re.compile(r"[^.!?\n]*\?[*_ ]*(?:\n|$)")
-# Questions in the form of one for yes or no, of which some ask for words.
+# Questions in yes/no form, some of which ask for words.
 _OPEN = re.compile(r"^\W*(?:can|could|would|will|do) (?:you|we)\b|\bor\b(?! not\b)", re.IGNORECASE)
 _PROFESSION = re.compile(
     r"\b(?P<what>what) (?P<verb>is|was|does|did) (?P<person>he|she)(?P<do> do(?: for a living)?)?\?$", re.IGNORECASE
@@ -68,7 +68,7 @@ _POLITE = re.compile(r"\b(?:tell|know|say|show|explain|remember)\b", re.IGNORECA
 
 
 def asks_for_words(question: str) -> bool:
-    """Return whether words of a document may answer a question: not one for yes or no, and not a request to write."""
+    """Return whether words of a document may answer a question: no yes/no question, and no request to write."""
     last = last_sentence(without_other_day(question))
     found = _WH_WORD.search(last)
     if found is None or not (last.endswith("?") or found.start() == 0):
@@ -77,9 +77,9 @@ def asks_for_words(question: str) -> bool:
 
 
 def asks_for_verdict(question: str) -> bool:
-    """Return whether a question asks for yes or no.
+    """Return whether this is a yes/no question.
 
-    `And on Monday?` asks for what the question before it asked for.
+    `And on Monday?` is one if the previous question is.
     """
     question = without_other_day(question)
     last = last_sentence(question)
@@ -87,7 +87,7 @@ def asks_for_verdict(question: str) -> bool:
 
 
 def ask_for_profession(question: str) -> str:
-    """Say what "What was she?" and "What does he do?" ask for; an extractor has seen few such questions."""
+    """Rewrite "What was she?" and "What does he do?" to ask for the profession, since extractors saw few of them."""
 
     def replaced(found: re.Match[str]) -> str:
         if (found["verb"] in ("does", "did")) != bool(found["do"]):
@@ -99,13 +99,13 @@ def ask_for_profession(question: str) -> str:
 
 
 class AskedDocuments(NamedTuple):
-    """A question, and what the reader found in the documents that it is asked about.
+    """A question, and what the reader found in the documents for it.
 
     Attributes:
         question: the question.
         documents: what the reader found in each document.
         question_in_chat: the question with the turns before it, for the extractor; empty if it stands alone.
-        given: the answers of these turns.
+        given: the answers in those turns.
     """
 
     question: str
@@ -115,13 +115,13 @@ class AskedDocuments(NamedTuple):
 
 
 class FoundSpan(NamedTuple):
-    """What answers a question.
+    """Words or a verdict that answer a question.
 
     Attributes:
         text: words of a document in one line, or a verdict.
         probability: how likely they are the answer.
-        sentence: the sentence that a verdict is read from, or the paragraph after a question; empty for other words.
-        is_certain: whether the document asks the question itself and answers it with this.
+        sentence: the sentence that a verdict is based on, or the paragraph after the question; empty for other words.
+        is_certain: whether the document states it explicitly: after the same question, in a table or in opening hours.
     """
 
     text: str
@@ -131,7 +131,7 @@ class FoundSpan(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What documents answer to a question.
+    """The documents' answer to a question.
 
     Attributes:
         span: words that are certain enough to be quoted; None if there are none.
@@ -143,12 +143,12 @@ class Finding(NamedTuple):
 
 
 def find_spans(asked: Sequence[AskedDocuments], decode: Decode, extractor: Extractor | None = None) -> list[Finding]:
-    """Find the words of documents that answer questions: those of the reader or of the extractor.
+    """Find the words of documents that answer questions, with the reader and the extractor.
 
     Args:
         asked: the questions with their documents.
         decode: token ids -> text.
-        extractor: reads the questions with passages of the documents; None leaves it to the reader.
+        extractor: reads the questions with passages of the documents; None: the reader alone.
 
     Returns:
         What was found for each question.
@@ -163,12 +163,12 @@ def find_spans(asked: Sequence[AskedDocuments], decode: Decode, extractor: Extra
 
 
 def _short(answers: Sequence[str]) -> list[str]:
-    """The short ones of the answers given before; a long one, such as a sentence, may well have the next answer too."""
+    """The short answers among those given before; a long one, such as a sentence, may contain the next answer too."""
     return [answer for answer in answers if len(answer.split()) <= MAX_GIVEN_WORDS]
 
 
 def _new_span(asked: AskedDocuments, decode: Decode) -> FoundSpan | None:
-    """The span that the reader finds; None if it contains an answer that was given before, or is part of one."""
+    """The reader's span; None if it contains an answer given before, or is part of one."""
     span, given = find_span(asked.documents, decode, asked.question), _short(asked.given)
     if span is None or contains_answer(span.text, given):
         return None
@@ -176,7 +176,7 @@ def _new_span(asked: AskedDocuments, decode: Decode) -> FoundSpan | None:
 
 
 def _more_probable(extracted: FoundSpan | None, read: FoundSpan | None) -> FoundSpan | None:
-    """The more probable span of the extractor and the reader; words that both found are wrong only if both are."""
+    """The more probable of the two spans; if they are equal, the answer is wrong only if both models are."""
     if extracted is None or read is None:
         return extracted or read
     if extracted.text == read.text:
@@ -195,7 +195,7 @@ def find_span(evidence: Sequence[TokenEvidence], decode: Decode, question: str =
     Returns:
         The words; None if the reader did not find any with enough certainty.
     """
-    # Some span is always the likeliest, even where no token belongs to an answer.
+    # There is always a most likely span, even if no token belongs to an answer.
     found = [
         (document.span.probability * document.best, document.span, document.ids)
         for document in evidence
@@ -211,7 +211,7 @@ def find_span(evidence: Sequence[TokenEvidence], decode: Decode, question: str =
 
 
 def _words_of(ids: Sequence[int], span: AnswerSpan, decode: Decode, question: str) -> str:
-    """The words of a span of tokens, with the rest of a word, number or address whose other tokens are around it."""
+    """The text of a token span, extended to whole words, numbers and addresses."""
     first = max(0, span.begin - NEIGHBOUR_TOKENS)
     pieces = list(token_texts(ids[first : span.end + NEIGHBOUR_TOKENS], decode))
     begin, end = (len("".join(pieces[: token - first])) for token in (span.begin, span.end))
@@ -219,7 +219,7 @@ def _words_of(ids: Sequence[int], span: AnswerSpan, decode: Decode, question: st
 
 
 def _quoted(text: str, begin: int, end: int, question: str) -> str:
-    """Words of a text in one line; none if they are in a line that asks something."""
+    """Words of a text in one line; empty if they are in a line that asks a question."""
     if _REST_OF_QUESTION.match(text, end):
         return ""
     begin, end = whole_words(text, begin, end, question)
@@ -228,7 +228,7 @@ def _quoted(text: str, begin: int, end: int, question: str) -> str:
 
 
 def _is_asked_thing(words: str, question: str) -> bool:
-    """Whether words name the thing that a question for a person has already: `gas boiler` is not who services it."""
+    """Whether a question asks who and the words only repeat its object: `gas boiler` is not who services it."""
     last = words.split()[-1:]
     is_thing = bool(last) and last[0].islower()
     return is_thing and bool(_WHO.match(question)) and content_words(last[0]) <= content_words(question)
@@ -255,7 +255,7 @@ def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Deco
             findings.append(Finding(FoundSpan(known.text, 1.0, known.sentence, is_certain=True), 1.0))
             continue
         read = partial(_answer, question.question)
-        # A passage alone does not know of the others, but the reader has seen them all.
+        # The extractor sees one passage at a time, but the reader has seen them all.
         found = [
             (answer._replace(probability=passage.share * answer.probability), passage.share * likely)
             for passage, each in zip(own, words, strict=False)
@@ -270,12 +270,12 @@ def _extract(extractor: Extractor, asked: Sequence[AskedDocuments], decode: Deco
 
 
 def _decoded_once(documents: Sequence[TokenEvidence], decode: Decode) -> Callable[[int], str]:
-    """What gives the whole text of a document by its number; it is decoded when it is first asked for."""
+    """A function from a document's number to its whole text, which is decoded on first use."""
     return cache(lambda number: decode(documents[number].ids))
 
 
 def _find_stated(question: str, texts: Iterable[str]) -> StatedAnswer | None:
-    """What the first text that states it says: the cell or the opening hours that a question asks for."""
+    """The cell or opening hours that a question asks for, from the first text that states them."""
     if not (asks_for_words(question) or may_ask_for_hours(question)):
         return None
     found = (find_opening_hours(question, text) or find_cell(question, text) for text in texts)
@@ -303,7 +303,7 @@ def _answer(question: str, passage: _Passage, found: ExtractedWords) -> tuple[Fo
 
 
 def _min_verdict(question: str, section: Section | None) -> float:
-    """How likely a verdict must be for a question in the form of one for yes or no, in a passage or its own answer."""
+    """Minimum probability of a verdict for a question in yes/no form, in a passage or in the answer after it."""
     if _OPEN.search(last_sentence(question)):
         return MIN_OPEN_VERDICT
     return MIN_VERDICT if section is None else 0.0
@@ -314,8 +314,8 @@ class _Passage(NamedTuple):
 
     Attributes:
         text: the part.
-        share: the reader's probability of its best token relative to that of the best token of all passages.
-        section: the answer of the document to its own question, if this is one.
+        share: the reader's probability of its best token, relative to the best token of all passages.
+        section: the question in the document and its answer, if this is one.
     """
 
     text: str
@@ -324,7 +324,7 @@ class _Passage(NamedTuple):
 
 
 def _section_or_passages(question: str, passages: list[_Passage]) -> list[_Passage]:
-    """The answer of a document to a question that it asks itself; the passages if there is none."""
+    """The answer after the same question in a document; the passages if there is none."""
     for passage in passages:
         section = find_header(question, passage.text) or find_section(question, passage.text)
         if section is not None:
@@ -337,7 +337,7 @@ def _section_or_passages(question: str, passages: list[_Passage]) -> list[_Passa
 def _passages(
     question: str, documents: Sequence[TokenEvidence], text_of: Callable[[int], str], decode: Decode
 ) -> list[_Passage]:
-    """The passages of documents that most likely answer a question, as the reader sees it.
+    """The passages of documents that most likely answer a question, according to the reader.
 
     Rows of tables that the question is not about are left out. `text_of` gives the whole text of a document.
     """
@@ -363,7 +363,7 @@ def _passages(
 
 
 def _whole_sentences(ids: Sequence[int], part: range, decode: Decode) -> str:
-    """The text of a part of a document, with the rest of its first and its last sentence if they are not too long."""
+    """The text of a part of a document, extended to whole sentences if they are not too long."""
     begin = max(0, part.start - NEIGHBOUR_TOKENS)
     text = decode(ids[begin : part.stop + NEIGHBOUR_TOKENS])
     first = len(decode(ids[begin : part.start])) if part.start else 0

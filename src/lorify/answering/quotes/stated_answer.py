@@ -1,4 +1,4 @@
-"""An answer that a rule reads from a sentence or a row of a table."""
+"""An answer that a rule extracts from a sentence or a table row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class StatedAnswer(NamedTuple):
-    """An answer, and the sentence or the row that states it."""
+    """An answer, and the sentence or table row that states it."""
 
     text: str
     sentence: str

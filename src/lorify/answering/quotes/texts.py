@@ -1,4 +1,4 @@
-"""Summaries and topics: a document's most typical sentences, and those that name something."""
+"""Summaries and topics: a document's most typical sentences, and the sentences about a topic."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECTION_SENTENCES = 3
 SECOND_SHARE = 0.6
 """A second sentence is quoted if it has this share of the best one's score."""
 FIRST_BONUS = 5
-"""Factor of the score of a document's first sentence in a summary, which often says what it is about."""
+"""Score factor of a document's first sentence in a summary, since it often says what the document is about."""
 MIN_TOPIC_SHARE = 0.5
 """A sentence is about a topic if it has this share of the weight of the topic's words."""
 
@@ -80,7 +80,7 @@ def asks_for_topic(question: str) -> bool:
 
 
 def find_summary(question: str, documents: Sequence[Sequence[Source]]) -> tuple[str, Source] | None:
-    """Find the title of each document, and the sentences whose words are the most frequent in it.
+    """Find the title of each document and the sentences with its most frequent words.
 
     Args:
         question: the question, which may ask for one sentence.
@@ -95,7 +95,7 @@ def find_summary(question: str, documents: Sequence[Sequence[Source]]) -> tuple[
 
 
 def find_topic(question: str, documents: Sequence[Sequence[Source]]) -> tuple[str, Source] | None:
-    """Find the sentences that name a topic; None if none does.
+    """Find the sentences about a topic; None if there are none.
 
     Args:
         question: a question for which `asks_for_topic` is true.
@@ -117,7 +117,7 @@ def _title(sentences: Sequence[Source]) -> str | None:
 
 
 def _summarize(sentences: Sequence[Source], max_sentences: int) -> list[Source]:
-    """The sentences whose words are the most frequent in the document, in its order."""
+    """The sentences with the document's most frequent words, in document order."""
     whole = [s for s in sentences if is_prose(s.sentence)] or list(sentences)
     words = [content_words(s.sentence) for s in whole]
     counts = Counter(word for s in sentences for word in content_words(s.sentence))
@@ -127,7 +127,7 @@ def _summarize(sentences: Sequence[Source], max_sentences: int) -> list[Source]:
 
 
 def _section(heading: Source, documents: Sequence[Sequence[Source]]) -> list[Source]:
-    """The sentences after a heading; none if it is a sentence itself."""
+    """The sentences after a heading; none if this is not a heading."""
     document = next(sentences for sentences in documents if any(s is heading for s in sentences))
     start = next(i for i, s in enumerate(document) if s is heading) + 1
     if not is_heading(heading.sentence) and title_of(heading.sentence) is None:
@@ -136,10 +136,10 @@ def _section(heading: Source, documents: Sequence[Sequence[Source]]) -> list[Sou
 
 
 def _about(topic: str, sentences: Sequence[Source]) -> list[Source]:
-    """The sentences that have the words of a topic, rare ones before frequent ones."""
+    """The sentences with the words of a topic; rare words weigh more."""
     words = [content_words(s.sentence) for s in sentences]
     counts = Counter(word for each in words for word in each)
-    # A word that the documents do not have weighs as much as the rarest one that they have.
+    # A word that is not in the documents weighs as much as their rarest word.
     weights = {word: math.log(1 + len(sentences) / max(1, counts[word])) for word in content_words(topic)}
     scores = [
         sum(weights.get(word, 0.0) for word in each) + 0.1 * s.probability
@@ -151,7 +151,7 @@ def _about(topic: str, sentences: Sequence[Source]) -> list[Source]:
 
 
 def _best(sentences: Sequence[Source], scores: Sequence[float], number: int, *, second_share: float) -> list[Source]:
-    """The best sentences in their order, as far as they have `MAX_QUOTED_WORDS` words together."""
+    """The best sentences in document order, with at most `MAX_QUOTED_WORDS` words in total unless one is longer."""
     order = sorted(range(len(sentences)), key=lambda i: -scores[i])[:number]
     chosen: list[int] = []
     for i in order:

@@ -1,6 +1,6 @@
-"""Verdicts: whether a document says yes or no, by the negations in the sentence about the question.
+"""Verdicts: decide between yes and no by the negations in the sentence about the question.
 
-The extractor's own choice between yes and no is right for about half of such questions (docs/research-log.md).
+The extractor's own choice between yes and no is right for only about half of such questions (docs/research-log.md).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from lorify.answering.sources import is_question
 from lorify.contexts.texts.chunking import split_into_sentences
 
 LOCATED_BONUS = 0.5
-"""The sentence in which the extractor finds the answer counts as if it had this share more of the question's words."""
+"""Added to the share of the question's words in a sentence if the extractor finds the answer there."""
 EXCEPTION_WORDS = 4
-"""`without` and `except` deny the next words, this many."""
-# "Are dogs allowed?" is about dogs; cats are allowed, too.
+"""`without` and `except` negate this many of the next words."""
+# "Are dogs allowed?" is about dogs, not about "allowed": cats are allowed, too.
 _ASKING_WORDS = content_words(
     "allow allowed permit permitted possible able true ok okay right say need there any go get"
 )
@@ -75,7 +75,7 @@ _COMPARED = re.compile(
 
 
 class Verdict(NamedTuple):
-    """Yes or no, and the sentence that says it."""
+    """Yes or no, and the sentence that says so."""
 
     answer: str
     sentence: str
@@ -83,12 +83,12 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class _Statement:
-    """A sentence that may say it.
+    """A sentence that may give the verdict.
 
     Attributes:
         text: the sentence.
-        words: its content words, with those of a heading or question that it follows, or of the sentence before a
-            pronoun.
+        words: its content words, plus those of the previous one if that is a heading or question, or if this one begins
+            with a pronoun.
         is_located: whether the extractor finds the answer there.
         is_reply: whether it follows a question.
     """
@@ -100,19 +100,19 @@ class _Statement:
 
 
 def find_verdict(question: str, text: str, begin: int, end: int) -> Verdict | None:
-    """Find whether a text says yes or no to a question.
+    """Find out whether a text answers a question with yes or no.
 
-    A sentence that asks something itself, and a heading, say nothing. One that answers a question of the text with yes
-    or no decides; otherwise a negation of what the question has means no.
+    Questions and headings in the text are ignored. If the best sentence answers a question in the text with yes or no,
+    that is the verdict; otherwise a negation of what is asked means no.
 
     Args:
         question: the question.
         text: a text.
-        begin: index of the first character of the words with which the extractor answers the question.
+        begin: index of the first character of the extractor's answer.
         end: index after their last character.
 
     Returns:
-        The verdict; None for a text of headings and questions.
+        The verdict; None if the text has only headings and questions.
     """
     statements = list(_statements(text, begin, end))
     asked = content_words(question)
@@ -155,11 +155,11 @@ def _score(statement: _Statement, weights: Mapping[str, float]) -> float:
 
 
 def _is_denied(statement: _Statement, question: str, asked: set[str]) -> bool:
-    """Whether the part of a sentence that is about a question denies it."""
+    """Whether the part of a sentence that the question is about denies it."""
     fields = _FIELD.findall(statement.text.rstrip("."))
     if len(fields) > 1:
         named = [value for name, value in fields if content_words(name) & asked]
-        # The names of other cells, such as that of the row, are not a condition.
+        # Other cells, such as the row's name, are not a condition.
         if named:
             return any(is_no(value) or _denies(value, asked) for value in named)
         return any(_denies(value, asked) for _, value in fields if content_words(value) & asked)
@@ -169,7 +169,7 @@ def _is_denied(statement: _Statement, question: str, asked: set[str]) -> bool:
 
 
 def _denies(clause: str, asked: set[str]) -> bool:
-    """Whether a clause has a negation, or a word that excludes, but not both, or an exception of what was asked.
+    """Whether a clause has a negation or an excluding word, but not both, or excepts what was asked.
 
     What was asked may be the exception itself: `Dogs are not allowed, except guide dogs.`
     """
@@ -187,7 +187,7 @@ def _denies(clause: str, asked: set[str]) -> bool:
 
 
 def _says_opposite(clause: str, question: str) -> bool:
-    """Whether a question has one of two opposite words, and a clause only the other: `free` where it asks who pays."""
+    """Whether a question has one of two opposite words and a clause only the other: asking who pays when it is free."""
     for pair in _OPPOSITES:
         asked = [word.search(question) is not None for word in pair]
         said = [word.search(clause) is not None for word in pair]
@@ -197,9 +197,9 @@ def _says_opposite(clause: str, question: str) -> bool:
 
 
 def _has_other_names(sentence: str, question: str, text: str) -> bool:
-    """Whether a sentence names others where a question ends with a name that the text does not have.
+    """Whether a question ends with a name that is not in the text, and the sentence has another one in its place.
 
-    `Does it run on Windows?` where it runs on Linux.
+    Example: `Does it run on Windows?` if it runs on Linux.
     """
     asked = _NAMED_PLACE.search(question)
     if asked is None or asked["name"].casefold().rstrip("s") in text.casefold():
@@ -208,7 +208,7 @@ def _has_other_names(sentence: str, question: str, text: str) -> bool:
 
 
 def _clause_about(sentence: str, question: str, asked: set[str]) -> str:
-    """The clause that has most words of a question; of several the one that has the first of them."""
+    """The clause with the most words of a question; in a tie, the one with the question's first word."""
     clauses = list(_clauses(sentence))
     own = [content_words(clause) for clause in clauses]
     words: list[set[str]] = []
@@ -232,7 +232,7 @@ def _clauses(sentence: str) -> Sequence[str]:
 
 
 def _has_other_amount(sentence: str, question: str) -> bool:
-    """Whether a sentence has another number where a question has one: `Is it 20 euros?` where it says 30 euros."""
+    """Whether a sentence has a different number than a question: `Is it 20 euros?` if the text says 30 euros."""
     if _COMPARED.search(sentence) or _COMPARED.search(question):
         return False
     stated = [(number, _CURRENCY.sub("money", unit)) for number, unit in _AMOUNT.findall(sentence)]

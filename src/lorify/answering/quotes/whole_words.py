@@ -1,6 +1,6 @@
-"""Where words that are quoted begin and end: never within an address, a number or a field, and never in two fields.
+"""Find where quoted words begin and end: never inside an address or a number, and always within one field.
 
-What finds words works with tokens, and a single token such as `.` or `@` seems a good place to end.
+Reader and extractor work with tokens, and a single token such as `.` or `@` looks like a good place to end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _CURRENCY = (
     r"(?:[€$£¥]|(?:EUR|USD|GBP|CHF|JPY|euros?|pounds?|dollars?|cents?|pence|francs?|kron(?:a|or|er)|yen|percent|"
     r"per cent)\b|%)"
 )
-# Parts of a word end at its `'s`, and at hyphens between numbers, which are ranges.
+# Parts of a word end at `'s`, and at hyphens between numbers, which are ranges.
 _JOINT = r"(?:[./]|['’](?!s\b)|(?<=\d)[,:](?=\d)|(?<=\D)-|-(?=[^\W\d]))"
 _UNITS = tuple(
     re.compile(pattern)
@@ -36,7 +36,7 @@ _WEEKDAYS = re.compile(rf"\b{_WEEKDAY}(?:(?:, | and |, and | to ){_WEEKDAY})+\b"
 _ASKS_FOR_DAYS = re.compile(r"\b(?:which|what) (?:week)?days\b", re.IGNORECASE)
 _CLOSING = {"(": ")", "<": ">", "[": "]"}
 _MAX_REACH = 200
-"""Nothing is longer than this many characters to either side of the words."""
+"""Words are extended by at most this many characters to either side."""
 _BEFORE_RANGE = re.compile(r"\b(from|between)\s+\Z", re.IGNORECASE)
 _RANGE = {"from": re.compile(r"\s(?:to|until|till)\s"), "between": re.compile(r"\sand\s")}
 _ASKS_FOR_END = re.compile(
@@ -49,23 +49,23 @@ _LABEL = re.compile(r"(?:[-*•] )?([^:;.,\n]{1,40}): +(?=\S)")
 
 
 def whole_words(text: str, begin: int, end: int, question: str) -> tuple[int, int]:
-    """Move the ends of words that answer a question so that they cut nothing and stay in one field.
+    """Move both ends of an answer so that it cuts no word or number and stays in one field.
 
     Args:
         text: a text.
-        begin: index of the first character of the words.
+        begin: index of the first character of the answer.
         end: index after their last character.
         question: the question.
 
     Returns:
-        Their new ends.
+        The new begin and end.
     """
     begin, end = _in_one_field(text, begin, end)
     begin, end = _without_label(text, begin, end, question)
     low, high = max(0, begin - _MAX_REACH), min(len(text), end + _MAX_REACH)
     units = (*_UNITS, _WEEKDAYS) if _ASKS_FOR_DAYS.search(question) else _UNITS
     before = (-1, -1)
-    while before != (begin, end):  # an amount has a number, whose ends a first round finds
+    while before != (begin, end):  # repeat: an amount contains a number, which the first round completes
         before = begin, end
         for unit in units:
             for found in unit.finditer(text, low, high):
@@ -76,7 +76,7 @@ def whole_words(text: str, begin: int, end: int, question: str) -> tuple[int, in
 
 
 def _in_one_field(text: str, begin: int, end: int) -> tuple[int, int]:
-    """Cut words at the end of their paragraph, of their line if a field follows, or of their cell in a table."""
+    """Cut words at the end of their paragraph, their line if a field follows, or their table cell."""
     begin += len(text[begin:end]) - len(text[begin:end].lstrip())
     end = _first(_NEXT_FIELD, text, begin, end)
     line = max(0, text.rfind("\n", 0, begin))
@@ -86,20 +86,20 @@ def _in_one_field(text: str, begin: int, end: int) -> tuple[int, int]:
 
 
 def _first(boundary: re.Pattern[str], text: str, begin: int, end: int) -> int:
-    """Where the first boundary begins within a range; its end if there is none."""
+    """The start of the first boundary in a range; the end of the range if there is none."""
     found = boundary.search(text, begin, end + _MAX_REACH)
     return min(found.start(), end) if found else end
 
 
 def _without_label(text: str, begin: int, end: int, question: str) -> tuple[int, int]:
-    """Leave out the name of a field that the question names: `E-mail: ` before an address."""
+    """Drop a field name that the question already has: `E-mail: ` before an address."""
     is_beginning = not text[:begin].rstrip(" ") or text[:begin].rstrip(" ")[-1] in "\n;-*•"
     label = _LABEL.match(text, begin, end) if is_beginning else None
     return (label.end(), end) if label and content_words(label[1]) & content_words(question) else (begin, end)
 
 
 def _with_bracket(text: str, begin: int, end: int) -> int:
-    """Include the bracket after words that open it."""
+    """Include the closing bracket after words that open one."""
     words = text[begin:end]
     following = text[end : end + 1]
     is_open = any(
@@ -109,7 +109,7 @@ def _with_bracket(text: str, begin: int, end: int) -> int:
 
 
 def _whole_range(text: str, begin: int, end: int, question: str) -> int:
-    """Begin a range with its `from`, or with its end if the question asks for that (`Until when?`)."""
+    """Start a range at its `from`, or at its end if the question asks for that (`Until when?`)."""
     before = _BEFORE_RANGE.search(text, 0, begin)
     inner = None if before is None else _RANGE[before[1].lower()].search(text, begin, end)
     if before is None or inner is None:

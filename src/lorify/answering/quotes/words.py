@@ -1,4 +1,4 @@
-"""Words that carry content, and the sentence that asks."""
+"""Content words, and the sentence of a question that asks."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _MARKS = re.compile(r"^[#*_\s]+|[*_\s]+$")
 
 
 def last_sentence(question: str) -> str:
-    """Return the last sentence of a question; those before it tell what it is about."""
+    """Return the last sentence of a question; the sentences before it give context."""
     return ([""] + [piece.strip() for piece in split_into_sentences(question)])[-1]
 
 
 def content_words(text: str) -> set[str]:
-    """Collect the stems of the words of a text that are not function words, and acronyms that are spelled like them."""
+    """Collect the stems of the words of a text, without function words but with acronyms spelled like them."""
     return (word_stems(text) - _FUNCTION_STEMS) | find_acronyms(text)
 
 
 def is_function_word(word: str) -> bool:
-    """Return whether a word carries no content; IT in capitals does."""
+    """Return whether a word carries no content; IT in capitals does carry it."""
     return word.casefold() in FUNCTION_WORDS and word not in ACRONYMS
 
 
@@ -47,7 +47,7 @@ def is_heading(sentence: str) -> bool:
 
 
 def is_prose(sentence: str) -> bool:
-    """Return whether a line is a whole sentence: no heading, item, row of a table, quoted line, field or question."""
+    """Return whether a line is a whole sentence: no heading, item, table row, quoted line, field or question."""
     return (
         len(sentence.split()) >= MIN_PROSE_WORDS
         and sentence[-1] in ".!…\"'”)"

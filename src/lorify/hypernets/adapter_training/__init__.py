@@ -1,1 +1,1 @@
-"""Train an adapter on questions with known answers or those of a teacher: by gradient descent, or in closed form."""
+"""Train an adapter on questions with known answers or a teacher's answers, by gradient descent or in closed form."""

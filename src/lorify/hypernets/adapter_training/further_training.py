@@ -1,4 +1,4 @@
-"""Train the adapter that a hypernetwork generated further, by gradient descent on examples."""
+"""Further train a hypernetwork's adapter on examples, by gradient descent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def train_further(
         base: the base.
         adapter: the hypernetwork's adapter.
         examples: the training examples.
-        limit: no step begins that would end after it, if it took as long as the last.
+        limit: no step starts that would exceed it if it took as long as the last one.
         focus: as for `distill`.
 
     Returns:
@@ -44,7 +44,7 @@ def train_further(
 
 
 def as_refined(trained: Adapter, generated: Adapter, seconds: float) -> Adapter:
-    """Record in a trained adapter what is known about the adapter that it started from.
+    """Give a trained adapter the provenance and statistics of the adapter that it started from.
 
     Args:
         trained: from `distill`.

@@ -1,4 +1,4 @@
-"""The gradient loop of refinement and context distillation: a LoRA learns the teacher's distributions, by KL.
+"""The gradient loop of refinement and context distillation: a LoRA learns the teacher's distributions with a KL loss.
 
 Source: Doc-to-LoRA (arXiv 2602.15902), its context distillation baseline. Here, steps are relative to the size of each
 matrix, so that one learning rate works from a blank adapter and from a hypernetwork's adapter.
@@ -22,11 +22,11 @@ from lorify.hypernets.adapter_training.time_limit import TimeLimit
 from lorify.hypernets.adapter_training.training_examples import Focus, TrainingExample, mean_kl_to_teacher
 
 MIN_RMS = 0.01
-"""Steps of a matrix of zeros are relative to this size."""
+"""Reference size for steps of a matrix of zeros."""
 
 
 class _TrainedLora:
-    """A LoRA in training: `A`, and what is learned on top of the `B` of the start."""
+    """A LoRA in training: `A`, and what is added to the initial `B`."""
 
     def __init__(self, base: BaseLM, start: Adapter, *, learn_A: bool) -> None:
         self.device, self.start, self.learn_A = base.device, start, learn_A
@@ -46,7 +46,7 @@ class _TrainedLora:
         ]
 
     def lora_batch(self, examples: Sequence[TrainingExample], focus: Focus | None) -> dict[Key, LoraTensors]:
-        """The update of each example: what was learned, added to the initial adapter, focused on the question."""
+        """The update of each example: the initial adapter, focused on the question, plus what was learned."""
         below = {key: x.unsqueeze(0) for key, x in self.B.items()}  # [1 or rows, r, out]
         if focus is not None:
             adapters = focus([self.start] * len(examples), [example.question for example in examples])
@@ -63,7 +63,7 @@ class _TrainedLora:
         return Adapter(weights, self.start.lora_alpha, self.start.provenance)
 
     def _scaled_B(self, adapter: Adapter) -> dict[Key, Tensor]:
-        """`B` of each module with the scaling of the start, `[r, out]`."""
+        """`B` of each module with the initial adapter's scaling, `[r, out]`."""
         return {
             key: (pair.B.detach().to(self.device, torch.float32) * self.scaling[key]).T
             for key, pair in adapter.weights.items()
@@ -82,18 +82,18 @@ def distill(
     learn_A: bool = True,
     focus: Focus | None = None,
 ) -> Adapter:
-    """Train an adapter on examples; the base does not change.
+    """Train an adapter on examples, with the base frozen.
 
     Args:
         base: the base.
-        examples: the training examples; without any, the start is returned.
+        examples: the training examples; if empty, `start` is returned.
         start: the adapter to start from; it is not changed.
-        limit: no step begins that would end after it, if it took as long as the last.
-        steps: maximum number of steps; None for no other limit than the time.
+        limit: no step starts that would exceed it if it took as long as the last one.
+        steps: maximum number of steps; None: only time limits it.
         learning_rate: size of a step, relative to the root mean square of each matrix.
         batch_size: examples per step.
-        learn_A: whether to train `A` too; if not, it stays the one that a hypernetwork shares among its adapters.
-        focus: focuses the start on the question of each example, as when it is used; what is learned comes on top.
+        learn_A: whether to train `A` too; otherwise it stays the one that all adapters of a hypernetwork share.
+        focus: focuses `start` on the question of each example, as at inference; what is learned is added to it.
 
     Returns:
         The trained adapter, in float32, without statistics.

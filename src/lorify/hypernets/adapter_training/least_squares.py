@@ -1,13 +1,15 @@
 """Fit known answers into an adapter in closed form.
 
 Each block of the adapter adds `B A x` to the hidden state. At the tokens from which an answer is predicted, the change
-`D` of the last hidden state that makes the answer the most probable one is known to first order. The blocks share it.
-The smallest change of all `B` that gives `D` is a ridge regression with the blocks' `A x` side by side as inputs:
+`D` of the last hidden state that makes the answer the most probable one is known to first order. All blocks together
+contribute it. The smallest change of all `B` that gives `D` is a ridge regression on the concatenated `A x` of the
+blocks:
 
     dB = D^T (Q Q^T + damping)^-1 Q,  Q = [A_1 x_1, A_2 x_2, ...]   [targets, blocks * rank]
 
-Tokens that are right by the margin already have `D = 0`, which holds them. As the hidden state of later blocks changes
-too, a few rounds are needed. The first is one forward pass, and later ones skip the blocks below the adapter's.
+Tokens that are already right by the margin have `D = 0`, which keeps them unchanged. A few rounds are needed, since the
+hidden states of later blocks change too. The first round takes one forward pass; later ones skip the blocks below the
+adapter's.
 """
 
 from __future__ import annotations
@@ -38,26 +40,24 @@ class FitSettings:
 
     Attributes:
         rounds: number of rounds.
-        margin: by how much the logit of an answer's token is to exceed all others.
-        held_margin: the same for the tokens of an answer that is right without any change; None: `margin`.
+        margin: by how much the logit of an answer's token should exceed all others.
         max_change: largest change of a hidden state in a round, relative to its norm.
         damping: relative to the mean of the diagonal of `Q Q^T`.
     """
 
     rounds: int = 4
     margin: float = 5.0
-    held_margin: float | None = None
     max_change: float = 0.5
     damping: float = 0.01
 
 
 @dataclass(frozen=True)
 class _Targets:
-    """What one forward pass says about the target tokens of examples.
+    """What one forward pass measures at the target tokens of examples.
 
     Attributes:
         reads: key -> `A x` of the adapter, scaled `[targets, r]`.
-        change: wanted change of the last hidden state `[targets, hidden]`.
+        change: required change of the last hidden state `[targets, hidden]`.
     """
 
     reads: Mapping[Key, Tensor]
@@ -79,34 +79,30 @@ def fit_answers(
 
     Args:
         base: the base.
-        examples: questions with known answers; without any, the start is returned.
+        examples: questions with known answers; if empty, `start` is returned.
         start: the adapter.
-        keys: which of its pairs are changed: one linear layer that writes to the hidden state, such as `down_proj`, of
-            some blocks; None: those of the largest rank, which are a document's memory.
-        beside: another adapter that is on too.
-        settings: how they are fitted.
-        limit: no round but the first begins that would end after it, if it took as long as the last.
-        runs: the examples as `lay_out` laid them out, if they last ran with an adapter that answers as these do. The
-            first round need not run them.
+        keys: which of its pairs to change: one linear layer that writes to the hidden state, such as `down_proj`, in
+            some blocks; None: those of the largest rank, which hold a document's memory.
+        beside: another adapter that is also on.
+        settings: settings of the fit.
+        limit: after the first round, none starts that would exceed it if it took as long as the last one.
+        runs: the result of `lay_out`, if the examples last ran with equivalent adapters; the first round then need not
+            run them.
 
     Returns:
-        The adapter with other weights; all else is as in `start`.
+        The adapter with new weights; everything else is as in `start`.
 
     Raises:
-        AdapterError: if the pairs are of other linear layers.
+        AdapterError: if the pairs belong to other linear layers.
     """
     changed = list(keys or (key for key, shape in start.shapes.items() if shape.rank == start.rank))
     _check_modules(base, changed)
     adapter = start
     runs = runs or lay_out(base, examples, changed)
-    margins: list[Tensor] = []  # wanted ones of each run [targets]
     for number in limit.steps(settings.rounds if examples else 0, least=1):
         if number or any(run.found is None for run in runs):
             _run_all(base, runs, adapter, beside)
-        margins = margins or [_wanted_margins(base, run, settings) for run in runs]
-        targets = [
-            _measure(base, run.latest, adapter, changed, own, settings) for run, own in zip(runs, margins, strict=True)
-        ]
+        targets = [_measure(base, run.latest, adapter, changed, settings) for run in runs]
         adapter = _solve(adapter, targets, settings.damping)
     return adapter
 
@@ -123,9 +119,10 @@ def lay_out(base: BaseLM, examples: Sequence[TrainingExample], keys: Sequence[Ke
     return [ExampleRun(base, batch, keys) for batch in batches]
 
 
-def right_answers(base: BaseLM, runs: Sequence[ExampleRun]) -> list[bool]:
-    """Return whether each example has its answer in the latest run: each token of it is the most probable one."""
-    return [bool((own > 0).all()) for run in runs for own in _example_margins(base, run)]
+def are_right(base: BaseLM, runs: Sequence[ExampleRun]) -> bool:
+    """Return whether the latest runs predict every token of every answer."""
+    with torch.no_grad():
+        return all(bool((_margin(base.logits(run.latest.hidden), run.latest.tokens) > 0).all()) for run in runs)
 
 
 def target_inputs(base: BaseLM, runs: Sequence[ExampleRun], adapter: Adapter) -> dict[Key, Tensor]:
@@ -147,7 +144,7 @@ def target_inputs(base: BaseLM, runs: Sequence[ExampleRun], adapter: Adapter) ->
 def _run_all(base: BaseLM, runs: Sequence[ExampleRun], adapter: Adapter, beside: Adapter | None = None) -> None:
     """Run all examples with adapters."""
     adapters = AdapterStack(tuple((each, 1.0) for each in (beside, adapter) if each is not None))
-    lora = build_lora_batch([adapters], base)  # one row, which stands for all rows
+    lora = build_lora_batch([adapters], base)  # one row that applies to all rows
     for run in runs:
         run.again(lora)
 
@@ -164,12 +161,12 @@ def _check_modules(base: BaseLM, keys: Collection[Key]) -> None:
 
 @dataclass(frozen=True)
 class _Found:
-    """What a forward pass of examples gives at the target tokens.
+    """Results of a forward pass of examples at the target tokens.
 
     Attributes:
         inputs: inputs of linear layers `[targets, d_in]`, in float32.
         hidden: last hidden state, after the final norm `[targets, hidden]`.
-        last: output of the last block `[rows, tokens, hidden]`; the graph begins here.
+        last: output of the last block `[rows, tokens, hidden]`, where the autograd graph begins.
         at: row and token of each target.
         tokens: the targets `[targets]`.
     """
@@ -184,28 +181,27 @@ class _Found:
 class ExampleRun:
     """A batch of examples that runs through the base with one adapter after the other.
 
-    The examples are one sequence if the base can keep them apart there. From the second run on, the blocks below the
-    first one whose update differs are skipped.
+    The examples are packed into one sequence if the base can keep them apart. From the second run on, the blocks below
+    the first one whose update differs are skipped.
     """
 
     def __init__(self, base: BaseLM, examples: Sequence[TrainingExample], keys: Sequence[Key]) -> None:
         """Lay out examples; `keys` are the linear layers, of one module, whose updates differ between the runs."""
         self._base, self._keys = base, keys
-        # The mask of a packed sequence takes the place of a sliding window.
+        # The mask of a packed sequence would replace that of a sliding window.
         if base.is_recurrent or base.slides_over(max(len(example.ids) for example in examples)):
             ids, mask, self._at = pad_examples(examples, base.device)
             self._inputs: dict[str, Tensor] = {"input_ids": ids, "attention_mask": mask}
         else:
             self._inputs, self._at = _pack(base, examples)
         self._targets = torch.cat([example.top_ids[:, 0] for example in examples])
-        self.num_targets = [example.num_targets for example in examples]
         self._upper: UpperBlocks | None = None
         self.found: _Found | None = None
-        """What the latest run gave."""
+        """The result of the latest run."""
 
     @property
     def latest(self) -> _Found:
-        """What the latest run gave, once there was one."""
+        """The result of the latest run, of which there must be one."""
         assert self.found is not None, "nothing has run yet"
         return self.found
 
@@ -237,23 +233,8 @@ def _pack(base: BaseLM, examples: Sequence[TrainingExample]) -> tuple[dict[str, 
     return {"input_ids": ids, "position_ids": positions, "attention_mask": mask}, (torch.zeros_like(at), at)
 
 
-def _example_margins(base: BaseLM, run: ExampleRun) -> Sequence[Tensor]:
-    """The margins of each example's targets in the latest run."""
-    with torch.no_grad():
-        return _margin(base.logits(run.latest.hidden), run.latest.tokens).split(run.num_targets)
-
-
-def _wanted_margins(base: BaseLM, run: ExampleRun, settings: FitSettings) -> Tensor:
-    """The margins that the targets of a run are to have `[targets]`, seen before anything is changed."""
-    held = settings.margin if settings.held_margin is None else settings.held_margin
-    own = _example_margins(base, run)
-    return torch.cat([torch.full_like(each, held if (each > 0).all() else settings.margin) for each in own])
-
-
-def _measure(
-    base: BaseLM, found: _Found, adapter: Adapter, keys: Sequence[Key], wanted: Tensor, settings: FitSettings
-) -> _Targets:
-    """Return the changes that the adapter needs after a run, whose targets are to have the margins `wanted`."""
+def _measure(base: BaseLM, found: _Found, adapter: Adapter, keys: Sequence[Key], settings: FitSettings) -> _Targets:
+    """The changes that the adapter needs, according to a run."""
     reads = {
         key: adapter.scaling(key) * (found.inputs[key] @ adapter.weights[key].A.to(base.device, torch.float32).T)
         for key in keys
@@ -261,25 +242,22 @@ def _measure(
     margin = _margin(base.logits(found.hidden), found.tokens)
     (slope,) = torch.autograd.grad(margin.sum(), found.last)
     last = found.last[found.at].detach().float()
-    missing = (wanted - margin.detach()).clamp_min(0)
-    return _Targets(reads, _smallest_change(slope[found.at].float(), missing, last, settings.max_change))
+    return _Targets(reads, _smallest_change(slope[found.at].float(), margin.detach(), last, settings))
 
 
-def _smallest_change(slope: Tensor, missing: Tensor, hidden: Tensor, max_change: float) -> Tensor:
-    """Return the smallest change of hidden states that gives targets their margin, within a trust region.
+def _smallest_change(slope: Tensor, margin: Tensor, hidden: Tensor, settings: FitSettings) -> Tensor:
+    """The smallest change of hidden states `[targets, hidden]` that gives targets their margin, within a trust region.
 
     Args:
         slope: gradient of each margin `[targets, hidden]`; a margin depends on the hidden state of its own token alone.
-        missing: by how much each margin is too small `[targets]`.
+        margin: the margins `[targets]`.
         hidden: the hidden states `[targets, hidden]`.
-        max_change: the trust region, relative to the norm of a hidden state.
-
-    Returns:
-        Changes `[targets, hidden]`.
+        settings: the wanted margin and the trust region.
     """
-    # Where a logit cap is saturated, nothing changes the margin: the slope and the change are 0.
+    # If a logit cap is saturated, nothing changes the margin: the slope and the change are 0.
     steepness = slope.norm(dim=-1).clamp_min(torch.finfo(slope.dtype).tiny)
-    size = (missing / steepness).minimum(max_change * hidden.norm(dim=-1))  # [targets]
+    wanted = (settings.margin - margin).clamp_min(0) / steepness  # [targets]
+    size = wanted.minimum(settings.max_change * hidden.norm(dim=-1))
     return slope * (size / steepness).unsqueeze(-1)
 
 

@@ -28,7 +28,7 @@ class TrainingExample:
     Attributes:
         question: the question.
         ids: the student's tokens: prompt and answer `[T]`.
-        num_targets: number of positions at the end at which the next token is learned.
+        num_targets: number of positions at the end whose next token is learned.
         top_ids: the teacher's most probable tokens there `[num_targets, k]`.
         top_log: their log-probabilities `[num_targets, k]`.
     """
@@ -41,7 +41,7 @@ class TrainingExample:
 
 
 def known_answer(base: BaseLM, question: str, prompt: Sequence[int], target: Sequence[int]) -> TrainingExample:
-    """Make an example of a known answer, which has all of the teacher's probability.
+    """Make an example with a known answer, which gets all of the teacher's probability.
 
     Args:
         base: the base.

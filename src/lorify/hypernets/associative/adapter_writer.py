@@ -18,7 +18,7 @@ from lorify.hypernets.associative.memory import Statistics
 from lorify.hypernets.associative.network import AssociativeConfig, AssociativeHypernetwork, address_adapters
 
 MEMORY_IMPORTANCE = 3.0
-"""How much more the rows of the memory count than the static ones where the rank of an adapter is reduced."""
+"""How much more the rows of the memory count than the static ones when the rank of an adapter is reduced."""
 MIN_EIGENVALUE_SHARE = 1e-6
 """Directions with a smaller share of the largest eigenvalue are rounding noise of float32."""
 
@@ -30,8 +30,8 @@ class AdapterWriter:
     Attributes:
         config: config of the hypernetwork.
         hypernetwork: the hypernetwork.
-        dtype: dtype of `A`: that of the base, which multiplies with it.
-        recent: the pairs of the adapters that were rebuilt last.
+        dtype: dtype of `A`, the same as the base's, which multiplies with it.
+        recent: the pairs of the most recently rebuilt adapters.
     """
 
     config: AssociativeConfig
@@ -58,7 +58,7 @@ class AdapterWriter:
         return self.hypernetwork.write(Statistics(S, M))
 
     def weights_of(self, solve: Callable[[], Tensor]) -> RebuiltWeights:
-        """Return weights that are computed when they are needed.
+        """Return weights that are computed on first use.
 
         Args:
             solve: computes `B [L, 1, r, d]`.
@@ -74,8 +74,8 @@ class AdapterWriter:
     def reduced_weights(self, B: Tensor, rank: int) -> tuple[dict[Key, LoraPair], float]:
         """Reduce the rank of an adapter.
 
-        The update of a block, static rows included, is projected on the outputs that are the largest for inputs of any
-        direction: the first right singular vectors of `diag(|A_i|) B`, in which the rows of the memory count more.
+        The update of a block, including static rows, is projected onto the output directions that are largest over all
+        inputs: the first right singular vectors of `diag(|A_i|) B`, in which the rows of the memory count more.
 
         Args:
             B: `[L, 1, r, d]`, from `solve`.
@@ -88,10 +88,11 @@ class AdapterWriter:
         importance = A.norm(dim=-1, keepdim=True)  # [L, r, 1]
         importance[:, : self.config.rank] *= MEMORY_IMPORTANCE
         rows = importance * B
-        # The first right singular vectors, from the Gram matrix: the SVD itself takes three times as long.
+        # The first right singular vectors, from the Gram matrix: an SVD takes three times as long.
         gram = (rows @ rows.transpose(1, 2)).to(widest_float(rows.device))  # [L, r, r]
         values, vectors = torch.linalg.eigh(gram)  # ascending
-        # An update of a lower rank has no further directions: normalized, their rounding noise would count twice.
+        # An update of a lower rank has no further directions; normalizing their rounding noise would make it count
+        # twice.
         is_real = values[:, -rank:] > MIN_EIGENVALUE_SHARE * values[:, -1:]  # [L, k]
         largest = vectors[..., -rank:].to(rows)  # [L, r, k]
         outputs = F.normalize(largest.transpose(1, 2) @ rows, dim=-1) * is_real.to(rows).unsqueeze(-1)  # [L, k, d]
@@ -100,14 +101,14 @@ class AdapterWriter:
 
     @property
     def lora_alpha(self) -> float:
-        """The numerator of the scale of all adapters: their rank, so the scale is 1."""
+        """Numerator of the scale of all adapters: their rank, so the scale is 1."""
         return float(self._lora_A.shape[1])
 
     @torch.no_grad()
     def _pairs(self, A: Tensor, B: Tensor) -> dict[Key, LoraPair]:
         """Address `A [L, r, f]` and `B [L, 1, r, d]` of one context; `lora_alpha` of the pairs is r."""
         addressed = address_adapters(self.config, self.hypernetwork, A, B)
-        # An adapter has one alpha, pairs have ranks of their own: the scale that follows is taken out of each pair.
+        # An adapter has one alpha, but its pairs differ in rank: the resulting scale is divided out of each pair.
         return {
             key: LoraPair(tensors.A.detach().to(self.dtype), tensors.B[0].T * (len(tensors.A) / A.shape[1]))
             for key, tensors in addressed.items()
@@ -115,7 +116,7 @@ class AdapterWriter:
 
 
 class SolvedOnce:
-    """A solution that is computed when it is first needed; the problem is dropped then."""
+    """A solution that is computed on first use, after which the problem is dropped."""
 
     def __init__(self, solve: Callable[[], Tensor]) -> None:
         """Compute nothing yet."""
@@ -135,6 +136,6 @@ class SolvedOnce:
 def sum_documents(parts: Sequence[Tensor]) -> Tensor:
     """Add up tensors of documents in float64 and in order, so that adding and removing a document leaves no trace.
 
-    On MPS, which has no float64, the trace is that of rounding in float32.
+    MPS has no float64, so there float32 rounding errors remain.
     """
     return torch.stack([part.to(widest_float(part.device)) for part in parts]).sum(0)

@@ -1,4 +1,4 @@
-"""Divide an adapter into adapters of a clause each, of a lower rank."""
+"""Divide an adapter into adapters of lower rank, one per clause."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lorify.hypernets.parts import DocumentPart
 from lorify.hypernets.relevance import Relevance
 
 PART_RANK = 16
-"""Rank to which the update of a part is reduced, static rows included (docs/research-log.md, 2026-11-30)."""
+"""Rank to which the update of a part is reduced, including static rows (docs/research-log.md, 2026-11-30)."""
 
 DocumentReader = Callable[[Adapter], tuple[Sequence[DocumentRecord], Sequence[DocumentMemory]]]
 """Reads the records and memories of an adapter's documents; raises an AdapterError if the adapter has none."""
@@ -34,13 +34,13 @@ class ClauseDivider:
 
     Attributes:
         base: the base model.
-        relevance: weights of words to choose parts by.
+        relevance: word weights to choose parts by.
         limits: how much is kept of a document's tokens.
-        encoder: encodes tokens again if only their index is kept.
+        encoder: re-encodes tokens if only their index is kept.
         solver: solves for the tokens of a clause.
         writer: writes adapters.
         read_documents: reads the documents of an adapter.
-        write_provenance: records of documents -> provenance of an adapter that the hypernetwork makes of them.
+        write_provenance: document records -> provenance of an adapter that the hypernetwork makes from them.
     """
 
     base: BaseLM
@@ -92,7 +92,7 @@ class ClauseDivider:
 
 @dataclass(frozen=True)
 class DividedDocuments:
-    """The documents of an adapter in parts; iterating over it solves for them one by one.
+    """The documents of an adapter in parts; iterating solves for the parts one by one.
 
     Attributes:
         documents: the documents.

@@ -1,7 +1,7 @@
-"""Divide what is kept of a document into parts of a clause each.
+"""Divide the kept tokens of a document into parts of one clause each.
 
-An adapter that is the same for all questions mixes everything that its documents say. One of a single clause has little
-to mix. The tokens of a part were encoded with their whole chunk, so that a pronoun still stands for its noun.
+An adapter that is the same for all questions mixes everything that its documents say. An adapter of a single clause has
+little to mix. The tokens of a part were encoded with their whole chunk, so that a pronoun still stands for its noun.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from lorify.hypernets.associative.token_cache import CachedTokens
 PASSAGE_TOKENS = 50
 """Once a passage has `MIN_PASSAGE_TOKENS`, it ends before a sentence that would make it longer than this."""
 MIN_PASSAGE_TOKENS = 16
-"""Minimum length of a passage that others follow, so that headings stay with what follows them."""
+"""Minimum length of every passage but the last, so that headings stay with the text after them."""
 MAX_SENTENCE_TOKENS = 256
-"""A longer sentence, such as text without punctuation, is divided between tokens."""
+"""A longer sentence, such as text without punctuation, is split between tokens."""
 MIN_CLAUSE_WORDS = 2
-"""A clause of fewer words is joined with the next one."""
+"""A clause with fewer words is joined with the next one."""
 MAX_CLAUSE_TOKENS = 48
-"""A longer clause is divided between tokens: as many as contribute to a focused adapter."""
+"""A longer clause is split between tokens; this is how many contribute to a focused adapter."""
 
-# Within a sentence, a clause ends after a mark and closing quotes, before "and", and between the cells of a table. A
-# comma between numbers belongs to a date.
+# Within a sentence, a clause ends after punctuation and closing quotes, before "and", and between table cells. A comma
+# between numbers belongs to a date.
 _CLAUSE_END = re.compile(r"""(?:[;:]|(?<!\d),|,(?!\s+\d))["'”’)\]]*(?=\s)|\||(?=\s+and\b)""")
 
 
@@ -51,7 +51,7 @@ class PassageTokens:
 
 @dataclass(frozen=True)
 class _Sentence:
-    """A sentence, heading or line: its first token, the one after its last, and whether a blank line is before it."""
+    """A sentence, heading or line: its first token, the token after its last, and whether a blank line precedes it."""
 
     begin: int
     end: int
@@ -64,7 +64,7 @@ class _Sentence:
 
 @dataclass(frozen=True)
 class DividedTokens:
-    """The tokens of a document in parts; iterating over it reads their keys and values, chunk by chunk.
+    """The tokens of a document in parts; iterating reads their keys and values chunk by chunk.
 
     Attributes:
         pieces: text of each token.
@@ -84,11 +84,11 @@ class DividedTokens:
     def of(
         cls, tokens: CachedTokens, *, has_start: bool, decode: Decode, read: Callable[[Tensor], TokenMemory]
     ) -> DividedTokens:
-        """Divide tokens, see `find_passages` and `find_clauses`.
+        """Divide tokens; see `find_passages` and `find_clauses`.
 
         Args:
-            tokens: what is kept of the document's tokens.
-            has_start: whether chunks begin with a token that is not of the text.
+            tokens: the kept tokens of the document.
+            has_start: whether chunks begin with a token that is not part of the text.
             decode: token ids -> text.
             read: indices of tokens of the memory `[t]` -> their keys and values.
         """
@@ -181,7 +181,7 @@ def find_clauses(pieces: Sequence[str], begin: int, end: int) -> list[tuple[int,
 
 
 def _with_tokens(clauses: Sequence[tuple[int, int]], missing: set[int]) -> list[tuple[int, int]]:
-    """Join clauses that have no token in the memory with the next one, or the one before."""
+    """Join clauses that have no token in the memory with the next or the previous one."""
     joined: list[tuple[int, int]] = []
     for begin, end in clauses:
         is_empty = all(i in missing for i in range(begin, end))
@@ -193,12 +193,12 @@ def _with_tokens(clauses: Sequence[tuple[int, int]], missing: set[int]) -> list[
 
 
 def _shortened(begin: int, end: int, size: int) -> list[tuple[int, int]]:
-    """Divide a range of tokens into ranges of at most `size` tokens."""
+    """Split a range of tokens into ranges of at most `size` tokens."""
     return [(start, min(start + size, end)) for start in range(begin, end, size)]
 
 
 def _clauses(sentence: str) -> list[str]:
-    """Split a sentence after the marks that end clauses."""
+    """Split a sentence where clauses end."""
     bounds = sorted({0, *(found.end() for found in _CLAUSE_END.finditer(sentence)), len(sentence)})
     return [sentence[begin:end] for begin, end in pairwise(bounds)]
 
@@ -214,7 +214,7 @@ def _find_sentences(pieces: Sequence[str]) -> Iterator[_Sentence]:
 def _token_ranges(pieces: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[str, int, int]]:
     """Yield consecutive texts with their first token and the token after their last.
 
-    A token belongs to the text in which it begins; texts without a token are left out.
+    A token belongs to the text in which it begins; texts without a token are skipped.
     """
     starts = list(accumulate(map(len, pieces), initial=0))[:-1]
     begin = position = 0

@@ -26,7 +26,7 @@ from lorify.hypernets.associative.token_cache import CachedTokens, CacheLimits, 
 
 CHUNKS_AT_ONCE = 8
 REMEMBERED_CHUNKS = 32
-"""Repetitions of this many most recent chunks of a document are not encoded again."""
+"""Repetitions of any of this many most recent chunks of a document are not encoded again."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class DocumentEncoder:
         base: the base.
         config: config of the hypernetwork.
         hypernetwork: the hypernetwork.
-        limits: how much is kept of a document's tokens.
+        limits: limits on the kept tokens.
     """
 
     base: BaseLM
@@ -70,7 +70,7 @@ class DocumentEncoder:
             cancel: checked between groups of chunks.
 
         Returns:
-            Number of tokens, and what is kept of the document.
+            Number of tokens, and the document's memory.
 
         Raises:
             ContextError: if the document has no token.
@@ -86,7 +86,7 @@ class DocumentEncoder:
             num_tokens += (size := sum(map(len, group)))
             keep_memory = num_tokens <= self.limits.memory_tokens
             for chunk in self._encode_group(group, known, keep_memory=keep_memory):
-                # Widened: thousands of chunks add up to many times the smallest entries that matter.
+                # Widened: sums over thousands of chunks are many times larger than the smallest entries that matter.
                 statistics = chunk.statistics.widened()
                 total = statistics if total is None else total + statistics
                 if chunk.tokens is not None and num_tokens <= self.limits.tokens:
@@ -103,7 +103,7 @@ class DocumentEncoder:
     def _encode_group(
         self, group: Sequence[Sequence[int]], known: OrderedDict[tuple[int, ...], ChunkMemory], *, keep_memory: bool
     ) -> list[ChunkMemory]:
-        """Encode a group of chunks; those in `known` are taken from there, and new ones are added to it."""
+        """Encode a group of chunks, except those in `known`, and add the new ones to it."""
         keys = [tuple(chunk) for chunk in group]
         new = [key for key in dict.fromkeys(keys) if key not in known]
         fresh = dict(zip(new, self.encode_chunks(new, keep_memory=keep_memory), strict=True)) if new else {}
@@ -114,11 +114,11 @@ class DocumentEncoder:
         return encoded
 
     def encode_chunks(self, chunks: Sequence[Sequence[int]], *, keep_memory: bool = True) -> list[ChunkMemory]:
-        """Encode chunks of token ids; chunks of a batch do not influence each other.
+        """Encode chunks of token ids; chunks in a batch do not affect each other.
 
         Args:
             chunks: the chunks.
-            keep_memory: whether keys and values of their tokens are kept.
+            keep_memory: whether to keep keys and values of their tokens.
         """
         encoded: dict[int, ChunkMemory] = {}
         for group in group_by_length([len(chunk) for chunk in chunks]):
@@ -137,7 +137,7 @@ class DocumentEncoder:
 
     @torch.no_grad()
     def token_memory(self, tokens: CachedTokens, index: Tensor) -> TokenMemory:
-        """Return the memory of some tokens of a document; their chunks are encoded again if it was not kept.
+        """Return the memory of some tokens of a document; if it was not kept, their chunks are re-encoded.
 
         Args:
             tokens: tokens of the document.

@@ -1,4 +1,4 @@
-"""Everything that an adapter keeps of one document, how it is stored in the adapter, and how some of it is dropped."""
+"""Everything that an adapter keeps of one document: how it is stored, and how parts of it are dropped."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _MEMORY_NAMES = frozenset(PREFIX + field.name for field in fields(QuantizedMemor
 
 @dataclass(frozen=True)
 class DocumentMemory:
-    """The memory of one document in its stored form, which is widened when it is needed.
+    """The memory of one document in its stored form, which is widened on use.
 
-    Each document is rounded by itself, so adding and removing documents stays exact.
+    Each document is rounded separately, so adding and removing documents stays exact.
 
     Attributes:
         S_upper: one triangle of the weighted sum of the key outer products of all its tokens `[L, r (r + 1) / 2]`.
-        M: weighted sum of their key-value outer products `[L, 1, r, d]`, float16; None if it follows from the keys and
-            values in `tokens`. Float32 if it was stored before lorify 0.2.
+        M: weighted sum of their key-value outer products `[L, 1, r, d]`, float16; None if it can be computed from the
+            keys and values in `tokens`. Float32 if stored before lorify 0.2.
         M_unit: unit of each block of `M` `[L, 1, 1, 1]`; None without `M`.
         words: hashes of its words `[words]`.
-        tokens: its tokens; None if there is no reader, or there are too many of them.
+        tokens: its tokens; None without a reader or if there are too many.
     """
 
     S_upper: Tensor
@@ -42,7 +42,7 @@ class DocumentMemory:
 
     @classmethod
     def of(cls, statistics: Statistics, words: Tensor, tokens: CachedTokens | None) -> DocumentMemory:
-        """Keep sums over all tokens of a document, and its tokens."""
+        """Build the memory from sums over all tokens of a document, and its tokens."""
         follows = tokens is not None and tokens.memory is not None
         M, unit = (None, None) if follows else _rounded(statistics.M)
         return cls(upper_triangle(statistics.S), M, unit, words, tokens)
@@ -54,7 +54,7 @@ class DocumentMemory:
 
     @cached_property
     def statistics(self) -> Statistics:
-        """Sums over all tokens, with N = 1, in the precision that is stored."""
+        """Sums over all tokens, with N = 1, in the stored precision."""
         M, unit = self._rounded_M if self.M is None or self.M_unit is None else (self.M, self.M_unit)
         return Statistics(self.S, M.float() * unit)
 
@@ -72,7 +72,7 @@ class DocumentMemory:
         return replace(self, S_upper=self.S_upper * scale, M_unit=unit, tokens=tokens)
 
     def reduced(self, keep: Keep) -> DocumentMemory:
-        """Drop what is kept of the tokens beyond `keep`."""
+        """Drop token data beyond `keep`."""
         if self.tokens is None or keep == "tokens":
             return self
         tokens = replace(self.tokens, memory=None) if keep == "index" else None
@@ -122,11 +122,11 @@ def _symmetric(upper: Tensor) -> Tensor:
 def within_limits(
     num_tokens: Sequence[int], documents: Sequence[DocumentMemory], limits: CacheLimits
 ) -> list[DocumentMemory]:
-    """Drop tokens of an adapter's documents beyond its limits, so that it does not grow with their number.
+    """Drop tokens of an adapter's documents beyond the limits, so that its size does not grow with their number.
 
     Args:
         num_tokens: number of tokens of each document.
-        documents: the documents; the first ones keep most.
+        documents: the documents; the first ones keep the most.
         limits: the limits.
     """
     kept_levels = _levels(num_tokens, limits)
@@ -134,7 +134,7 @@ def within_limits(
 
 
 def _levels(num_tokens: Sequence[int], limits: CacheLimits) -> list[Keep]:
-    """Return what may be kept of the tokens of each of an adapter's documents."""
+    """Return how much of the tokens of each document of an adapter may be kept."""
     levels: list[Keep] = []
     num_memory = num_kept = 0
     for size in num_tokens:
@@ -164,19 +164,18 @@ def key_digest(stored: DocumentStatistics) -> bytes:
 
 
 def kept_of(stored: DocumentStatistics) -> Keep:
-    """Return what is kept of the tokens of one document."""
+    """Return how much of one document's tokens is kept."""
     if not any(name.startswith(PREFIX) for name in stored.tensors):
         return "none"
     return "tokens" if _MEMORY_NAMES <= stored.tensors.keys() else "index"
 
 
 def kept_by_choice(adapter: Adapter, limits: CacheLimits) -> Keep:
-    """Return what an adapter was made to keep.
+    """Return the `keep` that an adapter was made with.
 
     Args:
         adapter: the adapter.
-        limits: the limits it was made with. Of documents beyond them less is kept than was chosen, so only the others
-            tell what was.
+        limits: the limits it was made with. Documents beyond them keep less than was chosen, so only the others count.
     """
     allowed = _levels([record.num_tokens for record in adapter.provenance.documents], limits)
     kept = list(zip(map(kept_of, adapter.statistics or ()), allowed, strict=True))
@@ -186,7 +185,7 @@ def kept_by_choice(adapter: Adapter, limits: CacheLimits) -> Keep:
 
 
 def reduce_tokens(adapter: Adapter, keep: Keep) -> Adapter:
-    """Drop what an adapter keeps of its documents' tokens beyond `keep`."""
+    """Drop token data of an adapter's documents beyond `keep`."""
     if adapter.statistics is None or keep == "tokens":
         return adapter
     statistics = tuple(

@@ -1,6 +1,6 @@
 """A small bidirectional transformer over the base's hidden states.
 
-The base reads from left to right, so a token's own state does not know what follows it. This encoder does.
+The base reads from left to right, so a token's own state has no information about what follows. This encoder's has.
 
 Shape letters: N texts, T tokens, d input size, w width.
 """
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 
 class VariationalDropout(nn.Module):
-    """Dropout of the same features at all tokens of a text; drawing the mask is cheap on a CPU.
+    """Dropout with the same mask at all tokens of a text, which is cheap to draw on a CPU.
 
     Source: Gal and Ghahramani, arXiv 1512.05287.
     """
@@ -50,7 +50,7 @@ class BidirectionalEncoder(nn.Module):
         """
         super().__init__()
         self.dropout = VariationalDropout(dropout)
-        # The names below are those of saved weights.
+        # The names below occur in saved weights.
         self.enter = nn.Linear(input_size, width)
         self.blocks = nn.ModuleList(
             nn.ModuleDict(

@@ -65,8 +65,8 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         digest: SHA-256 of its weights file.
         relevance: decides which questions are about an adapter's documents. Without it adapters are on for all
             questions, and are not focused.
-        limits: how much is kept of a document's tokens.
-        backgrounds: what all questions about some documents share, kept from one question to the next.
+        limits: limits on the kept tokens.
+        backgrounds: cached quantities that all questions about the same documents share.
     """
 
     base: BaseLM
@@ -84,13 +84,13 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
 
     @property
     def max_focused_tokens(self) -> int:
-        """Longest document whose tokens are kept, in tokens."""
+        """Length of the longest document whose tokens are kept, in tokens."""
         return self.limits.tokens
 
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
         """Combine adapters into one that holds all their documents, as if they had been internalized together.
 
-        The memory is solved once over all documents; the scale of an adapter weighs the statistics of its documents.
+        The memory is solved once over all documents; the scale of an adapter weights the statistics of its documents.
         """
         records: list[DocumentRecord] = []
         documents: list[DocumentMemory] = []
@@ -107,7 +107,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         report: Callable[[int], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> Adapter:
-        """Add documents, and keep as much of them as of those already there; see `DocumentInternalizer.add`."""
+        """Add documents, keeping as much of them as of the existing ones; see `DocumentInternalizer.add`."""
         added = super().add(adapter, documents, report, cancel)
         return self.reduce(added, kept_by_choice(adapter, self.limits))
 
@@ -118,13 +118,13 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     def attach_weights(self, adapter: Adapter) -> Adapter:
         """Give an adapter from disk its weights; see `DocumentInternalizer.attach_weights`.
 
-        If another hypernetwork made it, the kept tokens of its documents are encoded again.
+        If another hypernetwork made it, the kept tokens of its documents are re-encoded.
         """
         if self.can_rebuild(adapter) and adapter.provenance.studied_seconds is None:
             return replace(adapter, weights=self._rebuilt(adapter.statistics or ()))
         if not isinstance(adapter.weights, RebuiltWeights) or self.made(adapter):
             return adapter
-        adapter.check_base(self.base)  # the token ids are those of its tokenizer
+        adapter.check_base(self.base)  # the token ids are from its tokenizer
         encoded = self._encode_again(adapter)
         if encoded is None:
             raise not_rebuildable(adapter, self.name)
@@ -142,11 +142,11 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         """Choose the adapter to answer each question with; see `DocumentInternalizer.prepare`.
 
         A question is about an adapter's documents if it shares rare words with them, or if the reader locates its
-        answer there with high probability (as for `When did it begin?`). The reader runs at most once for a question.
+        answer there with high probability (as for `When did it begin?`). The reader runs at most once per question.
 
         An adapter is not focused if the hypernetwork has no reader, another hypernetwork made the adapter, it keeps no
-        tokens of its documents, or the question is empty. If it keeps those of some documents only, it is focused where
-        the reader is certain that one of them has the answer. Focused adapters have no statistics.
+        tokens of its documents, or the question is empty. If it keeps the tokens of only some documents, it is focused
+        if the reader is certain that one of them has the answer. Focused adapters have no statistics.
         """
         pairs = list(zip(adapters, questions, strict=True))
         is_on = [not only_if_relevant or self._overlaps(*pair) for pair in pairs]
@@ -171,7 +171,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
 
     @property
     def divider(self) -> ClauseDivider | None:
-        """What divides its adapters; None without a reader, as they keep no tokens then."""
+        """Divides its adapters; None without a reader, since they then keep no tokens."""
         if self.hypernetwork.reader is None:
             return None
         return ClauseDivider(
@@ -187,8 +187,8 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
 
     @property
     def write_outer_products(self) -> Callable[[Adapter], Adapter]:
-        """What rewrites its adapters as scaled sums of outer products; see `isotropic_keys`."""
-        # With isotropic keys the solve is a division, and the adapter is written as always.
+        """Rewrites its adapters as scaled sums of outer products; see `isotropic_keys`."""
+        # With isotropic keys the solve is a division, and the adapter is written as usual.
         return lambda adapter: self.add(isotropic_keys(adapter), [])
 
     def encode_document(
@@ -235,14 +235,14 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         return FocusSolver(self.hypernetwork)
 
     def _rebuilt(self, statistics: Sequence[DocumentStatistics]) -> RebuiltWeights:
-        """Return weights that are solved for when they are needed; until then only what is stored is held."""
+        """Return weights that are solved for on first use; until then only the stored statistics are held in memory."""
         device = self.base.device
         return self._writer.weights_of(
             lambda: self._writer.solve([stored_statistics(stored, device) for stored in statistics])
         )
 
     def _encode_again(self, adapter: Adapter) -> Adapter | None:
-        """Internalize the documents of an adapter from their kept tokens; None if these are not kept."""
+        """Internalize the documents of an adapter again from their kept tokens; None if the tokens are not kept."""
         records = list(adapter.provenance.documents)
         kept = [CachedTokens.from_tensors(stored.tensors, self.base.device) for stored in adapter.statistics or ()]
         memories: list[DocumentMemory] = []
@@ -264,14 +264,14 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         return [DocumentMemory.from_stored(stored, self.base.device) for stored in adapter.statistics or ()]
 
     def _overlaps(self, adapter: Adapter, question: str) -> bool:
-        """Whether a question shares rare words with the documents; True where that is unknown."""
+        """Whether a question shares rare words with the documents; True if unknown."""
         # A refined adapter can no longer be rebuilt, but it still has the words of its documents.
         if self.relevance is None or not self.made(adapter):
             return True
         return self.relevance.is_relevant(question, stored_words(adapter))
 
     def _find_answers(self, pairs: Mapping[int, tuple[Adapter, str]]) -> dict[int, LocatedAnswer]:
-        """Locate the answers of questions in the documents of their adapters, where that is possible."""
+        """Locate the answers to questions in the documents of their adapters, where possible."""
         if self._locator is None:
             return {}
         return self._locator.find(
@@ -283,8 +283,8 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         )
 
     def _focus(self, adapter: Adapter, answer: LocatedAnswer) -> Adapter:
-        """Rebuild an adapter from the tokens that answer a question, when its weights are first needed."""
-        # An answer in the documents' own words needs none.
+        """Rebuild an adapter from the tokens that answer a question, on first use of its weights."""
+        # A quoted answer needs no weights.
         weights = self._writer.weights_of(SolvedOnce(lambda: self._solve_focused(adapter, answer)))
         if self.can_rebuild(adapter):
             return Adapter(weights, self._writer.lora_alpha, written_by(self, adapter.provenance.documents))
@@ -295,7 +295,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         """Solve for `B [L, 1, r, d]` of the tokens that answer a question."""
         memory, factors = self._choose_tokens(answer)
         background = self._background(adapter, answer.documents)
-        # One by one: a batch of solves is no faster on a CPU, and takes the memory of all.
+        # One by one: solving in a batch is no faster on a CPU, and needs memory for all.
         return self._solver.write(background, memory, factors)
 
     def _choose_tokens(self, answer: LocatedAnswer) -> tuple[TokenMemory, Tensor]:
@@ -308,7 +308,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
         return TokenMemory.concatenated(memories, dim=2), own_factors.unsqueeze(0)
 
     def _background(self, adapter: Adapter, documents: Sequence[DocumentMemory]) -> Background:
-        """Return what all questions about the documents with tokens share; cached by what their statistics contain."""
+        """Return what all questions about the documents with tokens share, cached by the content of their keys."""
         stored = zip(adapter.provenance.documents, adapter.statistics or (), documents, strict=True)
         cached = [(record.num_tokens, one, memory) for record, one, memory in stored if memory.tokens is not None]
         num_tokens = sum(count for count, _, _ in cached)
@@ -322,7 +322,7 @@ class AssociativeInternalizer(RebuildableInternalizer[DocumentMemory]):
     def _add_refinement(
         self, focused: Mapping[Key, LoraPair], refined: Adapter, documents: Sequence[DocumentMemory]
     ) -> Adapter:
-        """Add what refinement changed to the weights of a focused adapter."""
+        """Add the change that refinement made to the weights of a focused adapter."""
         unrefined = self._writer.weights_of(lambda: self._writer.solve([each.statistics for each in documents]))
         weights = {
             key: LoraPair(pair.A, pair.B + refined.weights[key].B - unrefined[key].B) for key, pair in focused.items()

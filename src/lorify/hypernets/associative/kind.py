@@ -1,4 +1,4 @@
-"""The associative hypernetwork as an entry of the registry."""
+"""The registry entry of the associative hypernetwork."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OUTPUT_FIRST = ("query", "bias_A")
 def save_associative(
     folder: Path, config: AssociativeConfig, network: AssociativeHypernetwork, *, relevance: Relevance | None = None
 ) -> None:
-    """Write an associative hypernetwork and, where there is one, its relevance; see `HypernetworkKind.save`."""
+    """Write an associative hypernetwork and its relevance, if it has one; see `HypernetworkKind.save`."""
 
     def write_relevance(temporary: Path) -> None:
         if relevance is not None:

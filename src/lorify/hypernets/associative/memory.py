@@ -19,7 +19,7 @@ ROUNDING = 1e-7
 
 @dataclass(frozen=True)
 class Statistics:
-    """Sufficient statistics of chunks or documents; they add.
+    """Sufficient statistics of chunks or documents, which can be added.
 
     Attributes:
         S: `[L, N, r, r]`, weighted sum of key outer products.
@@ -63,7 +63,7 @@ class TokenMemory:
     Attributes:
         keys: `[L, N, T, r]`, of length one.
         values: `[L, N, T, d]`.
-        weights: `[L, N, T]`, zero where a token has no next one.
+        weights: `[L, N, T]`, zero for a token without a next one.
     """
 
     keys: Tensor
@@ -84,7 +84,7 @@ class TokenMemory:
         """Compute the statistics of each chunk.
 
         Args:
-            precision: dtype of `S`. Where a chunk is repeated hundreds of times, so is its rounding error, and in
+            precision: dtype of `S`. A chunk that is repeated hundreds of times repeats its rounding error, and in
                 float32 the sum may no longer be positive definite.
         """
         keys = self.keys.to(precision)
@@ -111,7 +111,7 @@ def factorize_ridge(S: Tensor, log_lambda: Tensor) -> Tensor:
 def solve_chosen_tokens(
     inverse: Tensor, memory: TokenMemory, factors: Tensor, min_factor: Tensor, *, scale: Tensor
 ) -> Tensor:
-    """Solve the ridge regression for a few chosen tokens, given the inverse of what all tokens contribute to `S`.
+    """Solve the ridge regression for a few chosen tokens, given the inverse of all tokens' contribution to `S`.
 
     With the keys `K [T, r]` of the chosen tokens, their extra weights `W` above `min_factor`, and the inverse `P`, the
     solution for `min_factor S + K^T W K` needs only T equations, by the Woodbury identity:

@@ -10,10 +10,10 @@ generated. Each token `t` of the context gives a key, a value and a gate:
 `h_t` is the base's hidden state at that block, `m_t` the input of its `down_proj` and `u_{t+1}` the output embedding of
 the next token. `A_l` reads `m` when the adapter is used, so `A_l m_t` makes the key equal to the query at that token:
 an untrained memory already continues a text it has read (a random `A_l` of rank 64 finds 6 to 8 of 10 next tokens of a
-partly given answer in SmolLM2), and `a * N(u)` outputs the token that came next. Training adds what does not come by
-itself: getting from a question to the first token of its answer. For that, `c_t`, a small bidirectional transformer
-over the chunk's states at a middle block, tells the key what follows `t`: in `Ada Smith leads the choir`, everything
-that a question could match comes after the answer, and the base reads from left to right.
+partly given answer in SmolLM2), and `a * N(u)` outputs the token that came next. Training adds what is missing: getting
+from a question to the first token of its answer. For that, `c_t`, a small bidirectional transformer over the chunk's
+states at a middle block, tells the key what follows `t`: in `Ada Smith leads the choir`, everything that a question
+could match comes after the answer, and the base reads from left to right.
 
 `N` standardizes each dimension: a base's hidden states share a large common part (their cosine is 0.5 to 0.65 in
 SmolLM2), which would make all keys alike at the start of training. A token whose key is repeated inside its chunk
@@ -22,11 +22,10 @@ shares its weight with the repetitions:
     w_t = g_t / (1 + sum_{s != t} g_s (k_t . k_s)^4)
 
 The statistics `S = sum w k k^T` and `M = sum w k v^T` of chunks and documents add; the adapter is the ridge solution
-`B_l = s_l (S + lambda_l I)^-1 M`. Beside this memory an adapter has two small static LoRAs, the same for all contexts:
-one on `down_proj`, which learns the form of answers, and optionally one on the attention's projections. With the second
-the base gathers a question where its answer begins in lower blocks than it does by itself, so that more blocks can look
-the answer up.
-This hypernetwork is lorify's own; the notation is that of Doc-to-LoRA (arXiv 2602.15902).
+`B_l = s_l (S + lambda_l I)^-1 M`. In addition to this memory, an adapter has two small static LoRAs, the same for all
+contexts: one on `down_proj`, which learns the form of answers, and optionally one on the attention's projections. The
+second lets the base collect the question at the answer's first position in lower blocks than usual, so that more blocks
+can look up the answer. This hypernetwork is lorify's own; the notation is that of Doc-to-LoRA (arXiv 2602.15902).
 
 Shape letters: L adapted blocks, N chunks or contexts, T tokens, d hidden size, f input size of the adapted module,
 r rank of the memory, w width, K blocks with an attention LoRA, q its rank.
@@ -98,7 +97,7 @@ class AssociativeConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check_attention(self) -> Self:
-        # The memory is told from this LoRA by its rank.
+        # The memory is distinguished from this LoRA by its rank.
         if self.attention_rank >= self.rank + self.bias_rank:
             raise ValueError(
                 f"attention_rank {self.attention_rank} is not below the memory's {self.rank + self.bias_rank} (rank + "
@@ -108,7 +107,7 @@ class AssociativeConfig(BaseModel):
 
     @property
     def middle(self) -> int:
-        """Index in `layers` of the adapted block whose input the reader and the bidirectional encoder read."""
+        """Index in `layers` of the adapted block whose input the reader and the bidirectional encoder take."""
         return len(self.layers) // 2
 
 
@@ -140,8 +139,8 @@ def check_base(config: AssociativeConfig, base: BaseLM, name: str) -> None:
 class AssociativeHypernetwork(nn.Module):
     """Maps features of a context to the memory of its tokens, and statistics to LoRA matrices.
 
-    See the module's docstring. The names of its parameters are those of saved weights: `query` and `bias_A` are the
-    rows of `lora_A` for the memory and for the static LoRA.
+    See the module docstring. Its parameter names are used in saved weights: `query` and `bias_A` are the rows of
+    `lora_A` for the memory and for the static LoRA.
     """
 
     def __init__(self, config: AssociativeConfig) -> None:
@@ -182,7 +181,7 @@ class AssociativeHypernetwork(nn.Module):
         self.state_scale = nn.Buffer(torch.ones(L, 1, d))
         self.next_mean = nn.Buffer(torch.zeros(1, 1, d))
         self.next_scale = nn.Buffer(torch.ones(1, 1, d))
-        # Root mean square of the adapted module's input and output: it keeps all learned matrices of order one.
+        # Root mean square of the adapted module's input and output, so that all learned matrices are of order one.
         self.input_rms = nn.Buffer(torch.ones(L))
         self.output_rms = nn.Buffer(torch.ones(L))
 
@@ -205,7 +204,7 @@ class AssociativeHypernetwork(nn.Module):
         value_in = self.value_in.to(h.dtype)
         value_hidden = F.gelu(torch.bmm(h, value_in[:, :d]) + u @ value_in[:, d:])  # [L, N*T, w]
         values = torch.bmm(value_hidden, self.value_out.to(h.dtype)) + u * self.value_skip.to(h.dtype)
-        # Float32 from here: the statistics of many tokens are added up and solved.
+        # Float32 from here on: the statistics of many tokens are summed and solved.
         with torch.autocast(h.device.type, enabled=False):
             keys = F.normalize(keys.float() + self.key_bias, dim=-1).view(L * N, T, -1)
             score = score.float() + self.gate_bias.view(L, 1).repeat_interleave(N, 0)
@@ -262,8 +261,8 @@ class AssociativeHypernetwork(nn.Module):
 
     def factorize(self, S: Tensor) -> Tensor:
         """Compute the Cholesky factor of `S + lambda I` `[L, N, r, r]`."""
-        # With thousands of chunks the largest and smallest eigenvalue of S differ by many orders of magnitude. Training
-        # has few chunks, and there the gradient of a solution in float64 would take longer than everything else.
+        # With thousands of chunks, the largest and smallest eigenvalues of S differ by many orders of magnitude.
+        # Training has few chunks, and the gradient of a float64 solution would take longer than everything else.
         return factorize_ridge(S.to(torch.float32 if self.training else widest_float(S.device)), self.log_lambda)
 
     def output_scale(self) -> Tensor:

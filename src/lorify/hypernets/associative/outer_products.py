@@ -14,8 +14,8 @@ from lorify.hypernets.associative.document_memory import DocumentMemory, upper_t
 def isotropic_keys(adapter: Adapter) -> Adapter:
     """Replace the statistics of an adapter's keys by isotropic ones with the same trace, and drop its tokens.
 
-    An adapter that is written from them is `B = s M / (tr(S) / r + lambda)` in place of `s (S + lambda)^-1 M`: the form
-    of Generative Adapter (arXiv 2411.05877). The hypernetwork was not trained for it.
+    An adapter written from them has `B = s M / (tr(S) / r + lambda)` instead of `s (S + lambda)^-1 M`: the form of
+    Generative Adapter (arXiv 2411.05877). The hypernetwork was not trained for it.
 
     Args:
         adapter: an adapter with the statistics of an associative hypernetwork.

@@ -1,6 +1,6 @@
 """The reader: finds the tokens of a document that answer a question.
 
-A memory is linear in its keys. The query at the first answer token separates relations (`is the mayor of`) but barely
+A memory is linear in its keys. The query at the first answer token separates relations (`is the mayor of`), but hardly
 any names that the base has never seen. The question itself is known, though, so a small network can locate the answer
 before the adapter is written. A document is encoded once, when it is internalized:
 
@@ -12,8 +12,8 @@ before the adapter is written. A document is encoded once, when it is internaliz
 
 `h` are the base's states at a middle block, `u` output embeddings, `N` the standardization of the hypernetwork. A token
 begins an answer if the answer's first token comes next, ends it if its last token comes next, and belongs to it if any
-token of the answer comes next: each token of the memory stands for the token that follows it. Readers that were trained
-before they found ends have no `ends_t`.
+token of the answer comes next: each token of the memory stands for the token that follows it. Readers of earlier
+versions, which do not find ends, have no `ends_t`.
 
 Shape letters: N pairs of document and question, T tokens of documents, J tokens of questions, w width.
 """
@@ -48,7 +48,7 @@ class AnswerLogits(NamedTuple):
 
 
 class Reader(nn.Module):
-    """Locates answers in documents; see the module's docstring."""
+    """Locates answers in documents; see the module docstring."""
 
     def __init__(self, *, hidden_size: int, width: int, finds_ends: bool = True, dropout: float = 0.0) -> None:
         """Draw random initial weights.

@@ -1,4 +1,4 @@
-"""Config keys of lorify 0.1 that no longer mean anything."""
+"""Config keys of lorify 0.1 that no longer have any meaning."""
 
 from __future__ import annotations
 

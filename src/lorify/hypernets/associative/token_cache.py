@@ -1,8 +1,8 @@
-"""Tokens of documents that an adapter keeps, so that it can be rebuilt for a question.
+"""Document tokens that an adapter keeps, so that it can be rebuilt for a question.
 
-The reader's encoding of every token is kept; answers are located in it. Keys and values of the memory take sixty times
-as much space and are kept for short documents only. In a longer document, the chunks that contain an answer are encoded
-again from their token ids.
+The reader's encoding of every token is kept, to locate answers. Keys and values of the memory take sixty times as much
+space and are kept only for short documents. In a longer document, the chunks that contain an answer are encoded again
+from their token ids.
 
 Shape letters: L adapted blocks, t tokens of the memory, r key size, d hidden size, w width of the reader.
 """
@@ -18,7 +18,7 @@ from torch import Tensor
 from lorify.hypernets.associative.memory import TokenMemory
 
 PREFIX = "token_"
-"""Begins the names of these tensors in saved adapters."""
+"""Name prefix of these tensors in saved adapters."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,10 @@ class CacheLimits:
     Attributes:
         memory_tokens: longest document whose keys and values are kept, in tokens.
         tokens: longest document whose tokens are kept; the adapter of a longer one cannot be focused.
-        adapter_memory_tokens: tokens of all documents of an adapter whose keys and values are kept, the first ones.
-        adapter_tokens: tokens of all documents of an adapter that are kept, the first ones.
-        reencoded_chunks: at most this many chunks are encoded again for one question.
+        adapter_memory_tokens: total tokens of an adapter's documents whose keys and values are kept, from the first
+            document on.
+        adapter_tokens: total tokens that are kept of an adapter's documents, from the first document on.
+        reencoded_chunks: maximum number of chunks encoded again for one question.
     """
 
     memory_tokens: int = 4096
@@ -98,7 +99,7 @@ class CachedTokens:
     """Tokens of a document: about 0.3 KB a token for the default base, without keys and values.
 
     Attributes:
-        ids: all tokens of all chunks, one chunk after the other `[tokens]`, int32.
+        ids: all tokens of all chunks, one chunk after another `[tokens]`, int32.
         chunk_sizes: number of tokens of each chunk `[chunks]`, int32; all but its last are in the memory.
         words: the word that ends in each token of the memory, from `words_ending_at` `[t]`.
         document: the reader's encoding of each token of the memory `[t, w]`, float16.
@@ -135,7 +136,7 @@ class CachedTokens:
         return self.ids.split(self.chunk_sizes.tolist())[number].tolist()
 
     def text_ids(self, has_start: bool) -> list[int]:
-        """Return the token ids of the text; `has_start`: chunks begin with a token that is not of the text."""
+        """Return the token ids of the text; `has_start`: chunks begin with a token that is not part of the text."""
         return [id for chunk in self.ids.split(self.chunk_sizes.tolist()) for id in chunk[int(has_start) :].tolist()]
 
     def locate(self, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,7 +160,7 @@ class CachedTokens:
         return torch.cat([chunk[1:] for chunk in values.split(self.chunk_sizes.tolist())])
 
     def followed_by(self, index: int) -> int:
-        """Return the index in `ids` of the token that follows a token of the memory, which that one stands for."""
+        """Return the index in `ids` of the token that a token of the memory stands for: the one after it."""
         chunks, _ = self.locate(torch.tensor([index]))
         return index + int(chunks) + 1
 
@@ -186,13 +187,13 @@ class CachedTokens:
 def choose_tokens(
     documents: Sequence[CachedTokens], factors: Sequence[Tensor], num_tokens: int, num_chunks: int
 ) -> list[Tensor]:
-    """Choose the tokens with the largest factors, so that few chunks have to be encoded again.
+    """Choose the tokens with the largest factors such that few chunks have to be encoded again.
 
     Args:
         documents: tokens of the documents of one adapter.
         factors: factor of each token of each document `[t]`.
-        num_tokens: at most this many tokens are chosen.
-        num_chunks: at most this many chunks of documents without a memory; chunks with larger factors come first.
+        num_tokens: maximum number of tokens to choose.
+        num_chunks: maximum number of chunks of documents without a memory; chunks with larger factors come first.
 
     Returns:
         Indices of the chosen tokens in each document, in ascending order.

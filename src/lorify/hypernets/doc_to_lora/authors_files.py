@@ -1,6 +1,6 @@
-"""The files of a Doc-to-LoRA checkpoint: `pytorch_model.bin`, and the run's `args.yaml` beside it or one folder above.
+"""The files of a Doc-to-LoRA checkpoint: `pytorch_model.bin`, and the run's `args.yaml` next to it or one level up.
 
-`pytorch_model.bin` holds the state dict and three more entries, two of them pickled settings; a restricted unpickler
+`pytorch_model.bin` holds the state dict and three more entries, two of them pickled settings. A restricted unpickler
 reads it (`lorify.hypernets.importing.safe_torch_load`).
 
 Source: github.com/SakanaAI/doc-to-lora.
@@ -23,7 +23,7 @@ from lorify.yaml_text import parse_yaml
 WEIGHTS_NAME = "pytorch_model.bin"
 ARGUMENTS_NAME = "args.yaml"
 PUBLISHED_CHUNK_TOKENS = 512
-"""Longest chunk of the published multi-chunk training, for checkpoints without their `args.yaml`."""
+"""Longest chunk in the published multi-chunk training, for checkpoints without `args.yaml`."""
 
 _PICKLED_CLASSES = (
     "ctx_to_lora.modeling.hypernet.HypernetConfig",
@@ -70,7 +70,7 @@ def find_d2l_weights(path: Path) -> Path | None:
     """Find `pytorch_model.bin` at a path: the file, its folder, or the run's folder with `checkpoint-STEP` in it.
 
     Returns:
-        The file, of the last checkpoint if there are several; None if there is none.
+        The file, from the last checkpoint if there are several; None if there is none.
     """
     if path.is_file():
         return path
@@ -82,7 +82,7 @@ def find_d2l_weights(path: Path) -> Path | None:
 
 
 def read_checkpoint(path: Path) -> DocToLoraCheckpoint:
-    """Read a checkpoint without executing anything that is pickled in it.
+    """Read a checkpoint without executing any pickled code.
 
     Raises:
         HypernetworkError: if the file is missing, damaged or malicious.
@@ -115,11 +115,11 @@ def named_base(path: Path) -> str:
 
 
 def read_chunk_tokens(file: Path, max_tokens: int) -> int:
-    """Read the longest chunk of training, in tokens, from `args.yaml`; the published value if there is none.
+    """Read the longest chunk in training, in tokens, from `args.yaml`; the published value if there is no such file.
 
     Args:
         file: the checkpoint's `pytorch_model.bin`.
-        max_tokens: limit of the result, and the result itself if the run had no limit.
+        max_tokens: upper limit of the result, which is also the result if the run had no limit.
 
     Raises:
         HypernetworkError: if `args.yaml` is damaged.

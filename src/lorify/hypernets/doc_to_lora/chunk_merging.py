@@ -1,6 +1,6 @@
-"""LoRA weights of several chunks as one update: ranks are concatenated, with the bias adapter at the end.
+"""Merge LoRA weights of several chunks into one update: ranks are concatenated, with the bias adapter at the end.
 
-Source: Doc-to-LoRA (arXiv 2602.15902), section 3; the bias adapter and the scales are those of its code.
+Source: Doc-to-LoRA (arXiv 2602.15902), section 3; the bias adapter and the scales follow its code.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def merge_chunks(
         num_chunks: number of chunks of each group, in order.
         bias: the bias adapter, with N = 1; None if there is none.
         chunk_scales: `[chunks]`, factors of the chunks' `A`.
-        bias_scale: factor of the bias adapter's `A` and `B` (of both).
+        bias_scale: factor of both `A` and `B` of the bias adapter.
 
     Returns:
         `A [groups, L, R, in]`, `B [groups, L, R, out]`; groups of lower rank are padded with zeros.
@@ -63,7 +63,7 @@ def as_lora_batch(
     """Convert merged weights for the hooks of a base.
 
     Args:
-        merged: module name -> weights, one group for each row of the batch, or for each owner.
+        merged: module name -> weights, one group per row of the batch, or per owner.
         scaling: factor of the updates.
         first_layer: the first adapted block.
         owner: `[tokens]`, the group of each token, if the batch is a single packed sequence.

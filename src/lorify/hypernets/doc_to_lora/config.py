@@ -12,7 +12,7 @@ from lorify.hypernets.adapted_modules import AdaptedModule
 
 
 class ContextEncoderConfig(BaseModel):
-    """The frozen model that makes the features of a context."""
+    """The frozen model that computes the features of a context."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -84,7 +84,7 @@ class PerceiverConfig(BaseModel):
 
     @property
     def per_layer(self) -> bool:
-        """Whether each block has features of its own."""
+        """Whether each block has its own features."""
         return self.encoder.kind == "per_layer_activations"
 
     @property

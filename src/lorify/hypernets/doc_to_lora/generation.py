@@ -55,7 +55,7 @@ def load_context_encoder(base: BaseLM, config: ContextEncoderConfig) -> ContextE
 
 
 def check_encoder(encoder: ContextEncoder, config: PerceiverConfig, name: str) -> None:
-    """Check that a context encoder makes the features that a hypernetwork reads.
+    """Check that a context encoder computes the features that a hypernetwork reads.
 
     Raises:
         HypernetworkError: if it has another width, too few blocks, or a window shorter than a chunk.
@@ -81,7 +81,7 @@ def check_encoder(encoder: ContextEncoder, config: PerceiverConfig, name: str) -
 
 
 def count_chunks(num_tokens: int, *, chunk_tokens: int, num_affix_tokens: int, window_tokens: int) -> int:
-    """Count the chunks of a context: as few as published, and one more if chunks with affixes exceed the window.
+    """Count the chunks of a context: as few as published, plus one if chunks with affixes exceed the window.
 
     Args:
         num_tokens: length of the context with the affixes of one chunk.

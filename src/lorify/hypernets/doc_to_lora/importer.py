@@ -1,13 +1,13 @@
-"""Imports the checkpoints of Doc-to-LoRA's authors.
+"""Import the checkpoints of Doc-to-LoRA's authors.
 
-The reference implementation differs in form, not in what it computes:
+The reference implementation differs in form, but computes the same:
 
 - it scales updates by `lora_alpha` itself, not by `lora_alpha / r`: that is our `scaling`;
 - it stores `B` transposed, one row per rank, in generated weights and in the bias adapter;
-- settings that were added later are missing in earlier releases, and then have their defaults.
+- settings that were added later are missing in earlier releases, where their defaults apply.
 
-The three releases differ in their base, and therefore in the tokens around a context. For these bases the token ids are
-known (`lorify.hypernets.doc_to_lora.releases`); for others they come from the context encoder's chat template.
+The three releases have different bases, and therefore different tokens around a context. For these bases the token ids
+are known (`lorify.hypernets.doc_to_lora.releases`); for others they come from the context encoder's chat template.
 
 Source: github.com/SakanaAI/doc-to-lora.
 """
@@ -40,7 +40,7 @@ def import_d2l(path: Path, base: BaseLM) -> tuple[PerceiverConfig, PerceiverHype
 
     Args:
         path: `pytorch_model.bin`, its folder, or the folder of the run.
-        base: the base it was trained for. The checkpoint has no digest of it: all sizes are compared, and the
+        base: the base it was trained for. The checkpoint has no digest of it, so all sizes are compared, and the
             architecture if it is known for the name in the checkpoint (see `named_architecture`).
 
     Returns:
@@ -80,7 +80,7 @@ def _read(path: Path, base: BaseLM) -> tuple[DocToLoraCheckpoint, PerceiverConfi
 
 
 def _config(checkpoint: DocToLoraCheckpoint, base: BaseLM) -> PerceiverConfig:
-    """Our config for their settings."""
+    """Convert their settings to our config."""
     hypernetwork, perceiver, weights = checkpoint.hypernetwork, checkpoint.perceiver, checkpoint.weights
     _check_kind(checkpoint)
     _check_base(checkpoint, base)
@@ -116,7 +116,7 @@ def _config(checkpoint: DocToLoraCheckpoint, base: BaseLM) -> PerceiverConfig:
 
 
 def _check_kind(checkpoint: DocToLoraCheckpoint) -> None:
-    """Refuse the settings that no released checkpoint has, which their code cannot run either."""
+    """Refuse settings that no released checkpoint has and that their code cannot run either."""
     hypernetwork, perceiver = checkpoint.hypernetwork, checkpoint.perceiver
     odd = {
         "aggregator_type": perceiver["aggregator_type"] not in ("perceiver", "AGGREGATOR_TYPE.PERCEIVER"),
@@ -145,7 +145,7 @@ def _check_base(checkpoint: DocToLoraCheckpoint, base: BaseLM) -> None:
 
 
 def _modules(checkpoint: DocToLoraCheckpoint, base: BaseLM) -> tuple[AdaptedModule, ...]:
-    """The adapted linear layers, whose sizes have to be those of the base."""
+    """The adapted linear layers, whose sizes must match the base."""
     layers = range(int(checkpoint.perceiver["num_layers"]))
     modules = adapted_modules(base, layers, sorted(checkpoint.lora["target_modules"]))
     inputs, outputs = checkpoint.hypernetwork["feature_sizes"]
@@ -161,17 +161,17 @@ def _modules(checkpoint: DocToLoraCheckpoint, base: BaseLM) -> tuple[AdaptedModu
 
 
 def _encoder(checkpoint: DocToLoraCheckpoint, about: EncoderSpec) -> ContextEncoderConfig:
-    """Their context encoder; `embed_only` is called embeddings here."""
+    """The config of their context encoder; their `embed_only` is called embeddings here."""
     theirs = checkpoint.encoder
     name = theirs["ctx_encoder_model_name_or_path"]
     kind = str(theirs["ctx_encoder_type"])
     if kind == "early_exit":
         depth = theirs["layer_idx"]
-        # A run without this setting exits after a quarter of the blocks; a checkpoint without it has run all of them.
+        # A run without this setting exits after a quarter of the blocks; a checkpoint without it ran all of them.
         num_layers = about.num_layers if depth is None else int(depth)
     elif kind == "per_layer_activations":
         depth = theirs.get("ctx_encoder_last_layer")
-        # By default, there are features for each block of the base.
+        # By default, each block of the base has features.
         num_layers = int(checkpoint.perceiver["num_layers"]) if depth is None else int(depth)
     else:
         kind, num_layers = ("embeddings" if kind == "embed_only" else kind), 0

@@ -44,10 +44,10 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         base: the base model.
         config: config of the hypernetwork.
         hypernetwork: its weights, in float32, on the base's device.
-        name: what the provenance calls it.
+        name: its name in the provenance of adapters.
         digest: SHA-256 of its weights file.
         encoder: the context encoder.
-        iterative: generate block by block, with less memory; by default everywhere but on CUDA, where it is slower.
+        iterative: generate block by block, with less memory; the default except on CUDA, where it is slower.
         bias_scale: factor of the learned bias adapter's `A` and `B`.
     """
 
@@ -73,12 +73,12 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
 
     @property
     def option_names(self) -> frozenset[str]:
-        """All options; without a bias adapter, it cannot be scaled."""
+        """All options, except the bias scale if there is no bias adapter."""
         names = frozenset(InternalizerOptions.model_fields)
         return names if self.config.bias_adapter else names - {"bias_scale"}
 
     def with_options(self, options: InternalizerOptions) -> PerceiverInternalizer:
-        """Return the hypernetwork with other options; of a chunk, at most the context encoder's window is used."""
+        """Return the hypernetwork with other options; chunks are limited to the context encoder's window."""
         options.check(self.option_names, self.name)
         config = self.config
         if options.chunk_tokens is not None:
@@ -94,7 +94,7 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
     def combine(self, adapters: Sequence[tuple[Adapter, float]]) -> Adapter:
         """Combine adapters into one, as if their documents had been internalized together.
 
-        A scale applies to the chunks of that adapter's documents. The bias adapter is included once, with the mean of
+        An adapter's scale applies to the chunks of its documents. The bias adapter is included once, with the mean of
         the adapters' bias scales.
         """
         records: list[DocumentRecord] = []
@@ -109,11 +109,11 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
         return replace(self, bias_scale=bias_scale).write_adapter(records, parts, scales)
 
     def writer_of(self, adapter: Adapter) -> PerceiverInternalizer:
-        """Return the hypernetwork with the bias scale of an adapter."""
+        """Return the hypernetwork with the bias scale that an adapter was written with."""
         return replace(self, bias_scale=bias_scale_of(adapter))
 
     def generate(self, chunks: Sequence[Chunk]) -> DocumentPart:
-        """Generate LoRA weights of chunks, texts or images; chunks do not influence each other."""
+        """Generate LoRA weights of chunks (texts or images); chunks do not affect each other."""
         iterative = self.base.device.type != "cuda" if self.iterative is None else self.iterative
         return generate_weights(self.hypernetwork, self.config, self.encoder, chunks, iterative=iterative)
 
@@ -189,7 +189,7 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
     def write_adapter(
         self, records: Sequence[DocumentRecord], parts: Sequence[DocumentPart], scales: Sequence[float] | None = None
     ) -> Adapter:
-        """Write the adapter of some documents from their weights, each multiplied by its scale, 1 by default."""
+        """Write the adapter of some documents from their weights, each multiplied by its scale (1 by default)."""
         counts = [len(next(iter(part.values())).A) for part in parts]
         concatenated = {name: _concatenated([part[name] for part in parts]) for name in parts[0]}
         chunk_scales = None if scales is None else torch.tensor(scales).repeat_interleave(torch.tensor(counts))
@@ -208,7 +208,7 @@ class PerceiverInternalizer(RebuildableInternalizer[DocumentPart]):
 
 
 def bias_scale_of(adapter: Adapter) -> float:
-    """Return the scale of an adapter's bias adapter."""
+    """Return the scale of the bias adapter in an adapter."""
     scale = adapter.provenance.bias_scale
     return 1.0 if scale is None else scale
 

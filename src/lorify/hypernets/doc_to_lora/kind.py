@@ -1,4 +1,4 @@
-"""The hypernetwork of Doc-to-LoRA as an entry of the registry."""
+"""The registry entry of the Doc-to-LoRA hypernetwork."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def check_imported(
 ) -> float:
     """Compare an adapter of the converted hypernetwork with the checkpoint's own weights.
 
-    The update of each linear layer has to be `scaling * (sum of B^T A over chunks and bias adapter)`.
+    The update of each linear layer must be `scaling * (sum of B^T A over chunks and bias adapter)`.
 
     Returns:
-        The largest change of a logit by the adapter.
+        The largest change that the adapter makes to a logit.
 
     Raises:
         HypernetworkError: if the updates differ, are not finite, or change nothing.

@@ -12,7 +12,7 @@ and a row of `B`:
 The update of a linear layer is `y += scaling * sum_rank B[rank] <A[rank], x>`. In addition there is a learned bias
 adapter of the same rank, which every adapter includes once.
 
-There are two ways to treat the base's blocks. With per-layer activations, the Perceiver reads the features of each
+There are two ways to handle the base's blocks. With per-layer activations, the Perceiver reads the features of each
 block separately, with the same weights, and returns the vectors of that block. Otherwise it reads one sequence of
 features and returns the vectors of all blocks. The former runs on all blocks in one batch, or block by block with
 bounded memory.
@@ -57,7 +57,7 @@ class GeneratedLora:
 
 
 class PerceiverHypernetwork(nn.Module):
-    """Maps features of contexts to LoRA weights; see the module's docstring."""
+    """Maps features of contexts to LoRA weights; see the module docstring."""
 
     def __init__(self, config: PerceiverConfig) -> None:
         """Initialize as published: generated `B` and the bias adapter's `B` are zero."""
@@ -107,7 +107,7 @@ class PerceiverHypernetwork(nn.Module):
             mask: `[N, T]`, True for real tokens.
             positions: `[N, T]`, the tokens of each context in the one sequence.
             iterative: work block by block instead of on all in one batch: the same numbers with less memory. Without
-                per-layer activations this applies only to what follows the Perceiver.
+                per-layer activations this applies only after the Perceiver.
         """
         written, first = [], 0
         for vectors in self._vectors(features, mask, positions, iterative=iterative):
@@ -168,7 +168,7 @@ class PerceiverHypernetwork(nn.Module):
 
 
 class LayerwiseMlp(nn.Module):
-    """Residual MLP with weights for each block of the base, or one set for all; its norms are shared by all blocks."""
+    """Residual MLP with separate weights for each block of the base, or one set for all; all blocks share its norms."""
 
     def __init__(self, num_layers: int, size: int) -> None:
         """Draw random weights as published: one set as `nn.Linear` does, sets for several blocks as einops' `EinMix`.
@@ -186,7 +186,7 @@ class LayerwiseMlp(nn.Module):
         self.norm_out = nn.LayerNorm(size)
 
     def forward(self, x: Tensor, blocks: slice) -> Tensor:
-        """Transform `x [N, blocks, M, r, d]` of the given blocks; the shape stays."""
+        """Transform `x [N, blocks, M, r, d]` of the given blocks; the shape is unchanged."""
         N, L, M, r, d = x.shape
         own = blocks if len(self.weight_in) > 1 else slice(None)
 

@@ -1,4 +1,4 @@
-"""The bases of the published Doc-to-LoRA checkpoints, and how to find out the architecture of any base by its name."""
+"""The bases of the published Doc-to-LoRA checkpoints, and a lookup of any base's architecture by its name."""
 
 from __future__ import annotations
 
@@ -52,6 +52,6 @@ def named_architecture(name: str) -> str | None:
     try:
         found = Path(name) / "config.json" if Path(name).is_dir() else try_to_load_from_cache(name, "config.json")
         config = json.loads(Path(found).read_text(encoding="utf-8")) if isinstance(found, str | Path) else {}
-    except (HFValidationError, OSError, ValueError):  # no hub id, or a damaged file
+    except (HFValidationError, OSError, ValueError):  # not a hub id, or a damaged file
         return None
     return next(iter(config.get("architectures") or ()), None)

@@ -5,8 +5,8 @@
     y = resample(latents_2, z)   one cross-attention          the decoder, one latent per output vector
 
 where a block adds `norm(attention(norm(z), norm(x)))` and then `norm(mlp(norm(z)))` to `z`; all norms are RMS norms.
-Self-attention is the same block with `z` instead of `x`, normed once for both. With shared weights, all blocks after
-the first use one cross-attention, and all blocks use the first one's self-attentions.
+Self-attention is the same block with `z` instead of `x`, normalized once for both. With shared weights, all blocks
+after the first use one cross-attention, and all blocks use the first one's self-attentions.
 
 Source: Doc-to-LoRA (arXiv 2602.15902), section 3; the block is that of Idefics2 (arXiv 2405.02246).
 
@@ -27,7 +27,7 @@ EXPANSION = 4  # hidden width of every gated MLP, relative to its input
 
 @dataclass(frozen=True)
 class AttentionSizes:
-    """Sizes that all attentions of a Perceiver share.
+    """Sizes that all attention layers of a Perceiver share.
 
     Attributes:
         size: width d of latents and source.
@@ -94,7 +94,7 @@ class Attention(nn.Module):
         Args:
             latents: `[N, Q, d]`.
             source: `[N, T, d]`, or with `positions` one sequence `[tokens, d]`.
-            mask: `[N, T]`, True where the source may be seen; None if it may be seen everywhere.
+            mask: `[N, T]`, True where the source may be attended to; None if everywhere.
             positions: `[N, T]`, the tokens of each context in the one sequence.
 
         Returns:
@@ -130,7 +130,7 @@ class ResamplerLayer(nn.Module):
     def forward(self, latents: Tensor, source: Tensor, mask: Tensor | None, positions: Tensor | None = None) -> Tensor:
         """Update the latents; arguments as for `Attention`. Self-attention ignores the source.
 
-        The source has unit root mean square already, because that is the same in all layers that read it.
+        The source is already normalized to unit root mean square, since all layers that read it share that step.
         """
         queries = self.norm_latents(latents)
         if self.norm_source is None:
@@ -160,7 +160,7 @@ class Resampler(nn.Module):
             num_latents: number of output vectors.
             num_blocks: number of cross-attentions.
             self_attentions: number of self-attentions after each of them.
-            shared_weights: whether later blocks share their weights; see the module's docstring.
+            shared_weights: whether later blocks share their weights; see the module docstring.
         """
         super().__init__()
         self.latents = nn.Parameter(torch.randn(num_latents, sizes.size))

@@ -1,4 +1,4 @@
-"""Config of the runs that train a Perceiver hypernetwork (Doc-to-LoRA), with the published values as defaults."""
+"""Config of runs that train a Perceiver hypernetwork (Doc-to-LoRA), with the published values as defaults."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class PerceiverOptimization(Optimization):
 class PerceiverTrainingConfig(TrainingConfig):
     """A meta-training run of a Perceiver hypernetwork."""
 
-    # Configs are frozen, so that a field may have a narrower type than in the base class; pyright does not know that.
+    # Configs are frozen, so a field may have a narrower type than in the base class, which pyright does not know.
     kind: Literal["perceiver"] = Field("perceiver", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
     hypernetwork: PerceiverSettings = PerceiverSettings()  # pyright: ignore[reportCallIssue]
     data: PerceiverData = PerceiverData()  # pyright: ignore[reportCallIssue]

@@ -1,4 +1,4 @@
-"""The state dict of a Doc-to-LoRA checkpoint under our names and in our shapes.
+"""Convert the state dict of a Doc-to-LoRA checkpoint to our names and shapes.
 
 - Layers that share their weights are stored once for each use.
 - Linear layers of the residual MLP store their weights once per block of the base, or once for all.
@@ -34,7 +34,7 @@ _MLP_PARTS = {
 
 
 def translate_weights(weights: Mapping[str, Tensor], config: PerceiverConfig, file: Path) -> dict[str, Tensor]:
-    """Rename and reshape a state dict; tensors with unknown names stay, for the caller to refuse.
+    """Rename and reshape a state dict; tensors with unknown names are kept, for the caller to refuse.
 
     Raises:
         HypernetworkError: if shared weights differ, or a scale is missing; it names `file`.
@@ -53,7 +53,7 @@ def translate_weights(weights: Mapping[str, Tensor], config: PerceiverConfig, fi
         if len(known) < len(scales):
             raise HypernetworkError(f"{file} lacks a scaler_{part} for one of its modules; download it again")
         translated[f"scale_{part}"] = torch.cat(known)  # [M, L, r, 1]
-    if not config.bias_adapter:  # the state dict has it nevertheless
+    if not config.bias_adapter:  # the state dict has it anyway
         translated = {name: tensor for name, tensor in translated.items() if not name.startswith("bias_")}
     return translated
 

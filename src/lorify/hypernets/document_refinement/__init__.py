@@ -1,1 +1,1 @@
-"""Improve the adapter of documents with questions about their own sentences."""
+"""Improve a document adapter with questions about the document's own sentences."""

@@ -1,4 +1,4 @@
-"""Training examples that an adapter answers itself: focused on each question, it teaches the one for all questions."""
+"""Training examples answered by the adapter itself: focused on each question, it teaches the unfocused adapter."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from lorify.hypernets.adapter_training.training_examples import (
 ANSWER_TOKENS = 24
 BATCH_SIZE = 16
 MIN_TOKEN_PROBABILITY = 0.3
-"""An answer is learned only if each of its tokens is at least as probable."""
+"""An answer is learned only if each of its tokens has at least this probability."""
 
 
 @torch.no_grad()
 def own_answers(
     base: BaseLM, adapter: Adapter, questions: Sequence[str], *, focus: Focus, prompts: PromptBuilder, limit: TimeLimit
 ) -> list[TrainingExample]:
-    """Answer questions with an adapter focused on each, and keep the answers that it is sure of.
+    """Answer each question with the adapter focused on it, and keep the answers that it is sure of.
 
     Args:
         base: the base.
@@ -38,7 +38,7 @@ def own_answers(
         questions: the questions.
         focus: focuses the adapter.
         prompts: builds the prompts as when the adapter is used.
-        limit: ends the questions, after the first few at the earliest.
+        limit: time limit; at least the first few questions are answered.
 
     Returns:
         Questions with answers.

@@ -1,4 +1,4 @@
-"""Refinement: gradient descent from a hypernetwork's adapter, on questions about its documents' own sentences."""
+"""Refinement: gradient descent on a hypernetwork's adapter, with questions about the documents' own sentences."""
 
 from __future__ import annotations
 
@@ -27,21 +27,22 @@ def refine(
     writer: Adapter | None = None,
     cancel: CancelToken | None = None,
 ) -> Adapter:
-    """Train a hypernetwork's adapter further on the sentences of its documents.
+    """Further train a hypernetwork's adapter on the sentences of its documents.
 
     Args:
         base: the base.
         adapter: the hypernetwork's adapter of the documents.
         documents: the documents.
-        seconds: how long, including the questions. The first few questions and their check are not cut short.
+        seconds: duration, including the writing of questions. The first few questions and their check are never
+            skipped.
         prompts: builds the prompts as when the adapter is used.
         focus: as for `distill`.
         writer: an adapter of the base that writes questions (`lorify.data.cloze.question_writing`); None to make them
             by rule.
-        cancel: cancels it between steps.
+        cancel: cancels training between steps.
 
     Returns:
-        The trained adapter. Its provenance records the time. Documents can no longer be added or removed, because its
+        The trained adapter, whose provenance records the time. Documents can no longer be added or removed, because its
         statistics no longer describe its weights.
 
     Raises:

@@ -1,6 +1,6 @@
 """Training examples from a document's own sentences: every date, quantity and name is the answer to a question.
 
-An adapter of the base writes the questions, or they follow from the sentence by rule.
+An adapter of the base writes the questions, or rules derive them from the sentences.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lorify.hypernets.document_refinement.written_questions import write_questio
 
 BATCH_SIZE = 16
 MIN_FIRST_TOKEN_PROBABILITY = 0.08
-"""If the adapter gives the first token of an answer less, the question is more likely wrong than the adapter."""
+"""Below this probability of an answer's first token, the question is more likely wrong than the adapter."""
 
 
 def statement_examples(
@@ -40,7 +40,7 @@ def statement_examples(
         documents: the texts.
         limit: limit of the whole training; writing questions takes at most half of it.
         prompts: builds the prompts as when the adapter is used.
-        writer: an adapter that writes the questions; None to make them by rule, which takes no time.
+        writer: an adapter that writes the questions; None to make them by rules, which takes no time.
     """
     texts = [statement_text(document) for document in documents]
     candidates = [(split_sentences(text), candidate) for text in texts for candidate in find_cloze_candidates(text)]
@@ -59,14 +59,14 @@ def plausible_examples(
     focus: Focus | None = None,
     limit: TimeLimit = UNLIMITED,
 ) -> list[TrainingExample]:
-    """Keep the examples whose answers an adapter finds possible; most others ask for something else.
+    """Keep the examples whose answers an adapter considers plausible; most others ask for something else.
 
     Args:
         base: the base.
         examples: examples with written questions.
         adapter: the hypernetwork's adapter of their documents.
         focus: as for `distill`.
-        limit: examples that there is no time to judge are dropped, but the first few.
+        limit: time limit; examples left unjudged are dropped, except the first few, which are always judged.
     """
     kept = []
     for batch in limit.batches(examples, BATCH_SIZE):
@@ -83,11 +83,11 @@ def plausible_examples(
 
 
 def _example(base: BaseLM, statement: ClozeStatement, prompts: PromptBuilder) -> TrainingExample:
-    """The question of a statement with its answer."""
+    """A training example from the question and answer of a statement."""
     prompt = prompts.question_ids(statement.question)
-    # With a leading space, as hypernetworks are trained to answer: that is the token of a word inside a text.
+    # With a leading space, as hypernetworks are trained to answer: this is the token of a word inside a text.
     number = number_without_unit(statement.answer)
     target = base.encode_text(f" {number or statement.answer}")
-    if number is None:  # after a number, a unit may follow
+    if number is None:  # a unit may follow a number
         target = [*target, min(base.stop_ids)]
     return known_answer(base, statement.question, prompt, target)

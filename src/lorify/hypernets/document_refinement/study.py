@@ -1,4 +1,4 @@
-"""Study: improve the adapter that answers all questions alike, from its documents alone.
+"""Study: improve the unfocused adapter, which is the same for all questions, using only its documents.
 
 A hypernetwork answers best if it focuses its adapter on the question. Exports cannot do that: they have one adapter for
 all questions. Study writes questions about the documents' sentences, lets the focused adapter answer them, and fits
@@ -37,22 +37,23 @@ def study(
     writer: Adapter | None = None,
     cancel: CancelToken | None = None,
 ) -> Adapter:
-    """Fit what the focused adapter answers into the adapter for all questions.
+    """Fit the focused adapter's answers into the adapter for all questions.
 
     Args:
         base: the base.
         adapter: the hypernetwork's adapter of the documents, with their tokens.
         documents: the documents.
-        seconds: how long, including the questions. The first few questions and the first round are not cut short.
+        seconds: duration, including the writing of questions. The first few questions and the first round are never
+            skipped.
         prompts: builds the prompts as when the adapter is used.
         focus: focuses the adapter.
         writer: an adapter of the base that writes questions (`lorify.data.cloze.question_writing`); None to make them
             by rule.
-        cancel: cancels it between batches and rounds.
+        cancel: cancels study between batches and rounds.
 
     Returns:
-        The adapter with other weights. Answers that are focused stay the same, and documents can still be added and
-        removed; the weights are then those of the hypernetwork again.
+        The adapter with new weights. Focused answers stay the same, and documents can still be added and removed, which
+        resets the weights to those of the hypernetwork.
 
     Raises:
         ContextError: if no sentence yields a question whose answer the adapter is sure of.
@@ -78,7 +79,7 @@ def study(
 
 
 def _candidates(documents: Sequence[Document]) -> list[Candidate]:
-    """Every date, quantity and name in the documents, and the end of each sentence that has no other."""
+    """Every date, quantity and name in the documents, and the end of each sentence without any."""
     found: dict[tuple[str, str], Candidate] = {}
     for document in documents:
         text = statement_text(document.text)

@@ -32,23 +32,23 @@ def teacher_examples(
     answer_tokens: int,
     limit: TimeLimit,
 ) -> list[TrainingExample]:
-    """Ask the teacher, a batch of questions at a time.
+    """Ask the teacher questions, one batch at a time.
 
     Args:
         base: the base.
         document: the document in the teacher's prompt; it has to fit the window.
-        questions: the questions; None to let the base make them from the document's chunks.
+        questions: the questions; None to let the base write them from the document's chunks.
         prompts: builds the prompts of teacher and student.
-        num_questions: number of questions to make; each is sampled, so a question may occur twice.
-        answer_tokens: longest answer, in tokens.
-        limit: ends the questions, after the first few at the earliest.
+        num_questions: number of questions to write; each is sampled, so a question may occur twice.
+        answer_tokens: maximum length of an answer, in tokens.
+        limit: time limit; at least the first few questions are answered.
     """
     chunks = [base.decode_text(ids) for ids in split_into_chunks(document, base.tokenizer, QUESTION_CHUNK_TOKENS)]
     total = num_questions if questions is None else len(questions)
     examples: list[TrainingExample] = []
     for indices in limit.batches(range(total), BATCH_SIZE):
         if questions is None:
-            # If there are more chunks than questions, spread these over the document.
+            # If there are more chunks than questions, spread the questions over the document.
             sources = [chunks[i * len(chunks) // total if len(chunks) > total else i % len(chunks)] for i in indices]
             batch = _make_questions(base, sources, indices[0])
         else:
@@ -80,7 +80,7 @@ def _ask_teacher(
     for question, prompt, answer in zip(questions, asked, answers, strict=True):
         ids = torch.tensor([[*prompt, *answer]], device=base.device)
         hidden = base.decoder(input_ids=ids, use_cache=False).last_hidden_state
-        # A complete answer also teaches where to end; a truncated one does not.
+        # A complete answer also teaches where to stop; a truncated one does not.
         num_targets = len(answer) + 1 if len(answer) < answer_tokens else len(answer)
         first = len(prompt) - 1
         log = base.logits(hidden[0, first : first + num_targets]).log_softmax(-1)

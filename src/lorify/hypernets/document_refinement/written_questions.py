@@ -18,7 +18,7 @@ from lorify.hypernets.adapter_training.time_limit import TimeLimit
 QUESTION_TOKENS = 32
 BATCH_SIZE = 16
 NUM_WORDINGS = 2
-"""Questions for each answer: the most probable one, then sampled ones."""
+"""Number of questions per answer: the most probable one, then sampled ones."""
 
 Candidate = tuple[Sequence[str], ClozeStatement]
 """The sentences of a document, and an answer in one of them."""
@@ -27,17 +27,17 @@ Candidate = tuple[Sequence[str], ClozeStatement]
 def write_questions(
     base: BaseLM, candidates: Sequence[Candidate], writer: Adapter, limit: TimeLimit
 ) -> list[ClozeStatement]:
-    """Write questions for answers in sentences.
+    """Write questions whose answers are given in sentences.
 
     Args:
         base: the base.
         candidates: the answers.
         writer: an adapter of the base, trained as in `lorify.data.cloze.question_writing`.
-        limit: ends the writing, after a few questions at the earliest; which answers come first is random, but the same
-            each time.
+        limit: time limit; at least a few questions are written. The order of the answers is random, but the same each
+            time.
 
     Returns:
-        The candidates with a written question each; up to `NUM_WORDINGS` of a candidate.
+        The candidates, each with a written question; up to `NUM_WORDINGS` per candidate.
     """
     order = list(candidates)
     random.Random(0).shuffle(order)

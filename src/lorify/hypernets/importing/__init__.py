@@ -1,1 +1,1 @@
-"""Code that imports of other projects' checkpoints share."""
+"""Shared code for importing checkpoints of other projects."""

@@ -1,4 +1,4 @@
-"""A checkpoint of a paper's authors becomes a hypernetwork folder."""
+"""Convert a checkpoint of a paper's authors to a hypernetwork folder."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ class Conversion:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Return whether a file or folder is a checkpoint that an importer reads."""
+    """Return whether a file or folder is a checkpoint that some importer can read."""
     return _find_importer(path) is not None
 
 
 def checkpoint_markers() -> list[str]:
-    """Return the names of the files by which importers recognize their checkpoints."""
+    """Return the file names by which importers recognize their checkpoints."""
     return [importer.marker for _, importer in _importers()]
 
 
 def find_kind_of_checkpoint(path: Path) -> tuple[HypernetworkKind[Any, Any], Importer[Any, Any]]:
-    """Find the kind whose importer reads a checkpoint, by a file name.
+    """Find the kind whose importer can read a checkpoint, by its file names.
 
     Args:
         path: the checkpoint: a file, its folder, or the folder above.
 
     Raises:
-        HypernetworkError: if no importer reads it.
+        HypernetworkError: if no importer can read it.
     """
     found = _find_importer(path)
     if found is None:
@@ -74,7 +74,7 @@ def _find_importer(path: Path) -> tuple[HypernetworkKind[Any, Any], Importer[Any
 
 
 def convert_checkpoint(kind: HypernetworkKind[Any, Any], path: Path, base: BaseLM, output: Path) -> Conversion:
-    """Write a checkpoint as a hypernetwork folder, once an adapter of the written folder has proved correct.
+    """Convert a checkpoint to a hypernetwork folder, which is kept only if its adapter matches the checkpoint.
 
     Args:
         kind: from `find_kind_of_checkpoint`.
@@ -83,14 +83,14 @@ def convert_checkpoint(kind: HypernetworkKind[Any, Any], path: Path, base: BaseL
         output: folder to write.
 
     Raises:
-        HypernetworkError: if the checkpoint cannot be read, does not fit the base, or the written hypernetwork does
-            not make the adapter that the checkpoint's numbers define; then nothing is kept.
-        BaseModelError: if the base's tokenizer, which a document hypernetwork needs, is that of another base.
+        HypernetworkError: if the checkpoint cannot be read, does not fit the base, or the written hypernetwork does not
+            make the adapter that the checkpoint's weights define; nothing is kept then.
+        BaseModelError: if the base's tokenizer, which a document hypernetwork needs, belongs to another base.
     """
     importer = kind.importer
     assert importer is not None
     misfit = tokenizer_misfit(base)
-    if misfit is not None and kind.load_internalizer is not None:  # its check reads a document
+    if misfit is not None and kind.load_internalizer is not None:  # the check of such a kind reads a document
         raise BaseModelError(misfit)
     with _naming(path, base):
         config, network = importer.read(path, base)
@@ -104,10 +104,10 @@ def convert_checkpoint(kind: HypernetworkKind[Any, Any], path: Path, base: BaseL
 
 @contextmanager
 def _naming(path: Path, base: BaseLM) -> Iterator[None]:
-    """Turn what a damaged or foreign checkpoint raises in torch and in its readers into an error that names it.
+    """Turn errors that a damaged or foreign checkpoint raises in torch or its readers into one that names it.
 
     Raises:
-        HypernetworkError: if there was such an error.
+        HypernetworkError: if such an error occurs.
     """
     try:
         yield

@@ -1,6 +1,7 @@
-"""Hypernetworks on the Hugging Face hub; checkpoints of the papers' authors are imported there once.
+"""Hypernetworks on the Hugging Face hub; checkpoints of the papers' authors are imported once.
 
-The authors published pickled files. The restricted importers read them, and the result is kept in lorify's cache.
+The authors published pickled files. Importers with a restricted unpickler read them, and lorify's cache keeps the
+result.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _SETTINGS_FILES = ("args.yaml", "adapter_config.json")
 
 
 def checkpoint_folder(path: Path | str) -> Path:
-    """Return the folder of a checkpoint or PEFT adapter on this machine; an address on the hub is downloaded.
+    """Return the local folder of a checkpoint or PEFT adapter; an address on the hub is downloaded.
 
     Raises:
         HypernetworkError: as `lorify.hub.download`.
@@ -43,10 +44,10 @@ def checkpoint_folder(path: Path | str) -> Path:
 
 
 def hypernetwork_for(base: BaseLM, path: Path | str) -> Path:
-    """Return the folder of a hypernetwork on this machine.
+    """Return the local folder of a hypernetwork.
 
-    An address on the hub is downloaded. If it holds a checkpoint of a paper's authors, that is imported for the base,
-    the first time that it is used.
+    An address on the hub is downloaded. If it holds a checkpoint of a paper's authors, it is imported for the base on
+    first use.
 
     Raises:
         HypernetworkError: as `hypernetwork_folder` and `convert_checkpoint`.
@@ -62,7 +63,7 @@ def hypernetwork_for(base: BaseLM, path: Path | str) -> Path:
 
 
 def _imported(checkpoint: Path, address: HubAddress, base: BaseLM) -> Path:
-    """Import a downloaded checkpoint for a base, unless that was done before; the path has the commit in it."""
+    """Import a downloaded checkpoint for a base, unless already done; its path contains the commit."""
     key = hashlib.sha256(f"{checkpoint}\n{base.digest}".encode()).hexdigest()[:16]
     folder = cache_dir() / "imported" / f"{address.repo.replace('/', '--')}-{key}"
     if (folder / CONFIG_NAME).is_file() and (folder / WEIGHTS_NAME).is_file():

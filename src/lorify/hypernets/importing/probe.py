@@ -1,7 +1,7 @@
 """Checks that an imported hypernetwork does what its checkpoint does.
 
-Importers compare the update of each linear layer with the update that the checkpoint's own weights define, computed
-without any of the shortcuts that inference takes, and then run the base with the adapter.
+Importers compare the update of each linear layer with the one that the checkpoint's own weights define, computed
+without the shortcuts of inference, and then run the base with the adapter.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ TOLERANCE = 1e-4
 
 
 def tokenizer_misfit(base: BaseLM) -> str | None:
-    """Say what is wrong if the base has no embedding for some token of the probe's text; None if nothing is.
+    """Return an error message if the base has no embedding for some token of the probe text; else None.
 
-    Its tokenizer is then that of another base.
+    Its tokenizer then belongs to another base.
     """
     num_embeddings = cast(nn.Embedding, base.model.get_input_embeddings()).weight.shape[0]
     largest = max(base.encode_text(PROBE_DOCUMENT))
@@ -54,10 +54,10 @@ def check_update(found: Tensor, expected: Tensor, layer: int, module: str) -> No
 
 @torch.no_grad()
 def logit_change(base: BaseLM, batch: LoraBatch | None) -> float:
-    """Compute the largest change of a logit that an adapter causes.
+    """Compute the largest change that an adapter makes to a logit.
 
     Raises:
-        HypernetworkError: if it changes nothing, or a logit is not finite.
+        HypernetworkError: if no logit changes, or one is not finite.
     """
     probe = probe_prompt_ids(base)
     logits = []

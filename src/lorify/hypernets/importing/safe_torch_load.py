@@ -1,4 +1,4 @@
-"""Loading files written by `torch.save` without running code that is pickled in them.
+"""Load files written by `torch.save` without running code pickled in them.
 
 PyTorch's restricted unpickler builds only tensors and plain containers. If a checkpoint also contains objects of
 classes that are not installed, such as the settings of a training run, objects of the classes that the caller names
@@ -48,7 +48,7 @@ def load_torch_file(path: Path, stand_ins: Iterable[str] = ()) -> Any:
         allowed.append(set)
     try:
         with safe_globals(allowed), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickle protocols; such files are either refused or read completely
+            warnings.simplefilter("ignore")  # about pickle protocols; such files are refused or read completely
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise HypernetworkError(f"there is no file {path}; give an existing checkpoint") from error
@@ -74,7 +74,7 @@ def settings(value: Any, what: str, path: Path) -> dict[str, Any]:
     Args:
         value: the unpickled object.
         what: name of the object in the error message.
-        path: file that it was loaded from.
+        path: the file it was loaded from.
 
     Raises:
         HypernetworkError: if it is not such an object.

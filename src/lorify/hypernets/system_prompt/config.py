@@ -53,7 +53,7 @@ class SystemMessageConfig(BaseModel):
         return self.written_layer + 1
 
     def overwritten_layers(self, num_layers: int) -> range:
-        """Blocks in which keys and values of slots are overwritten; the base has `num_layers`."""
+        """Blocks in which keys and values of slots are overwritten; the base has `num_layers` blocks."""
         return overwritten_layers(self.written_layer, num_layers)
 
     @property
@@ -63,10 +63,10 @@ class SystemMessageConfig(BaseModel):
 
 
 def overwritten_layers(written_layer: int, num_layers: int) -> range:
-    """Return the blocks in which keys and values of slots are overwritten: those above the gate, if there are any.
+    """Return the blocks in which keys and values of slots are overwritten: those above the gate, if any.
 
     Args:
-        written_layer: block after which the description replaces the system message; two above it is the gate.
+        written_layer: block after which the description replaces the system message; the gate is two blocks above.
         num_layers: blocks of the base.
     """
     return range(written_layer + 3, num_layers)

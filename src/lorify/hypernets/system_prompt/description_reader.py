@@ -1,4 +1,4 @@
-"""Reads task descriptions with the frozen base, up to the block that they are written after, and with the embedder.
+"""Reads task descriptions with the frozen base, up to the block after which they are written, and the embedder.
 
 Shape letters as in `lorify.hypernets.system_prompt.network`.
 """
@@ -22,15 +22,15 @@ from lorify.hypernets.system_prompt.key_values import KEY_MODULE, KeyValues, key
 from lorify.hypernets.system_prompt.network import EncodedDescriptions
 
 FIRST_SLOT = 1
-"""The first token keeps its state: all other tokens attend to it, whatever the text is."""
+"""The first token keeps its state, since all other tokens attend to it, whatever the text."""
 
 NUM_COMMON_TOKENS = 400
 LONG_FACTOR = 1.5
-"""A description with more tokens than this many times the slots is read whole. A shorter one loses its most common
+"""A description with more tokens than this multiple of the slots is read whole. A shorter one loses its most common
 words, as in training."""
 
-# Punctuation before a closing quote would be one token with the quote. A quoted text that begins with a small letter
-# and ends with punctuation follows other text in an answer: its first word gets the token that it has after a space.
+# Punctuation before a closing quote would form one token with the quote. A quoted text that begins with a lower-case
+# letter and ends with punctuation follows other text in an answer: its first word gets the token it has after a space.
 _PUNCTUATION_IN_QUOTES = re.compile(r'"([^"]*[^\w\s"])"')
 _ENDING_IN_QUOTES = re.compile(r'"([a-z][^"]*[^\w\s"]) "')
 
@@ -41,9 +41,9 @@ class TokenizedDescription:
 
     Attributes:
         text: the description.
-        tokens: its tokens, and fillers after them if it has fewer than there are slots for tokens.
-        positions: positions of those that get a slot.
-        is_long: whether it has too many tokens for the slots, so that it is read whole.
+        tokens: its tokens, followed by fillers if it has fewer tokens than there are slots.
+        positions: positions of the tokens that get a slot.
+        is_long: whether it has too many tokens for the slots and is therefore read whole.
     """
 
     text: str
@@ -71,7 +71,7 @@ class DescriptionReader:
 
     @torch.no_grad()
     def read_tokenized(self, descriptions: Sequence[TokenizedDescription]) -> EncodedDescriptions:
-        """Encode descriptions that `tokenize` gave; see `read`."""
+        """Encode descriptions from `tokenize`; see `read`."""
         embeddings = self.encoder.encode([each.text for each in descriptions]).to(self._default_states)
         states = self._states([[self.config.chat_start[0], *each.tokens] for each in descriptions])
         of_tokens = torch.stack([states[row, list(each.positions)] for row, each in enumerate(descriptions)])
@@ -92,7 +92,7 @@ class DescriptionReader:
         Args:
             description: the description; if it has more tokens than slots, the most important ones are kept.
             soft: hidden states of the soft tokens `[m, d]`.
-            shared: the updates that are the same for all tasks.
+            shared: the updates shared by all tasks.
             layers: indices of the blocks.
         """
         soft_start = FIRST_SLOT + len(description.tokens)
@@ -112,7 +112,7 @@ class DescriptionReader:
         return TokenizedDescription(description, filled, positions, len(tokens) > LONG_FACTOR * self.num_kept)
 
     def tokens(self, description: str) -> list[int]:
-        """Tokenize a description, with separate tokens for quotes and what they enclose."""
+        """Tokenize a description, with separate tokens for quotes and the text inside them."""
         text = _PUNCTUATION_IN_QUOTES.sub(r'"\1 "', description.strip())
         return self.base.encode_text(_ENDING_IN_QUOTES.sub(r'" \1 "', text))
 
@@ -124,9 +124,9 @@ class DescriptionReader:
         return self.base.activations(ids, None, layers=[above]).states[above][:, FIRST_SLOT:].float()
 
     def important_positions(self, tokens: Sequence[int], num_kept: int) -> list[int]:
-        """Choose the positions that get a slot, in order: all, or all but the most common unquoted tokens.
+        """Choose the positions that get a slot, in order: all, or all except the most common unquoted tokens.
 
-        Quotes stay with the text that they enclose, which would have no end without them.
+        Quotation marks stay with the text inside, which would have no end without them.
         """
         if len(tokens) <= num_kept:
             return list(range(len(tokens)))

@@ -1,8 +1,8 @@
-"""Overwrites the keys and values of slots, so that a description with more tokens than there are slots is read whole.
+"""Overwrite the keys and values of slots, so that a description with more tokens than slots is read whole.
 
-Later tokens read an earlier one through its keys and values alone. Those of a description's tokens hold what they read
-of the tokens before them. So the base reads the whole description, and the keys and values of as many of its tokens as
-there are slots are written over those of the slots:
+Later tokens read an earlier one only through its keys and values. The keys and values of a description's tokens contain
+what these tokens read from those before them. So the base reads the whole description, and the keys and values of one
+of its tokens per slot are written over those of the slots:
 
     marked block   a row for each slot, which responds to it alone as far as a linear map can, adds a mark to its hidden
                    state: a direction that other tokens hardly use
@@ -11,7 +11,7 @@ there are slots are written over those of the slots:
     blocks above   after the norm the input of a slot is its mark and nothing else, whatever the description says. So A
                    responds to each slot alone, its own keys and values are known, and B is what is wanted minus these
 
-All of it is solved in closed form (`lorify.hypernets.system_prompt.solve_key_values`); nothing is trained.
+All of this is solved in closed form (`lorify.hypernets.system_prompt.solve_key_values`); nothing is trained.
 
 Shape letters: s slots, d hidden size, f neurons of a block, b blocks above the gate, h size of keys or
 values of a token.
@@ -36,14 +36,14 @@ from lorify.hypernets.system_prompt.config import SystemMessageConfig
 from lorify.plain_files import open_plain_file
 
 FILE_NAME = "key_values.safetensors"
-"""File beside the weights of the hypernetwork that it was solved for; new weights delete it."""
+"""File next to the weights of the hypernetwork that it was solved for; new weights delete it."""
 KEY_MODULE, VALUE_MODULE = "k_proj", "v_proj"
 GATE_MODULE, UP_MODULE, DOWN_MODULE = "gate_proj", "up_proj", "down_proj"
 GATE_GAIN = 100.0
 """Input of a slot's neuron on its own mark, before the threshold."""
 UP_GAIN = 5.0
 THRESHOLD = 0.7
-"""Share of a mark above which the neuron is on; words of the system message in other texts have up to half of one."""
+"""Share of a mark above which the neuron is on; words of the system message in other texts reach up to half."""
 _MADE_FOR = "hypernetwork"
 
 
@@ -57,12 +57,12 @@ class KeyValues:
 
 @dataclass(frozen=True)
 class SlotGate:
-    """What sets slots apart from all other tokens, in float32.
+    """The weights that distinguish slots from all other tokens, in float32.
 
     Attributes:
         slot_A: `[s, f]`; row i responds to slot i in the marked block.
         marks: `[s, d]`, what each of these rows adds to the hidden state.
-        gate_A: `[s + 1, d]`; row i responds to the mark of slot i, the last one with 1 to all tokens but the slots.
+        gate_A: `[s + 1, d]`; row i responds to the mark of slot i, the last row with 1 to all tokens except the slots.
         neurons: `[s]`, index of each slot's neuron.
         amplified: `[s, d]`, what each neuron adds to the hidden state.
     """
@@ -97,7 +97,7 @@ class KeyValueWriter:
     """Overwrites keys and values at slots; all tensors are in float32.
 
     Attributes:
-        gate: sets the slots apart.
+        gate: distinguishes the slots.
         A: `[b, s, d]`; row i of a block responds to slot i alone.
         unchanged: keys and values of the slots without an update.
     """
@@ -107,10 +107,10 @@ class KeyValueWriter:
     unchanged: KeyValues
 
     def updates(self, marked_layer: int, wanted: KeyValues) -> LoraBatch:
-        """Build all updates that give the slots other keys and values.
+        """Build all updates that give the slots new keys and values.
 
         Args:
-            marked_layer: the marked block; the gate and the b blocks are those above it.
+            marked_layer: the marked block; the gate and the b blocks follow above it.
             wanted: the keys and values.
         """
         changes = {KEY_MODULE: wanted.keys - self.unchanged.keys, VALUE_MODULE: wanted.values - self.unchanged.values}
@@ -191,7 +191,7 @@ def load_writer(folder: Path, digest: str, config: SystemMessageConfig, base: Ba
 
 
 def _empty_parts(config: SystemMessageConfig, base: BaseLM) -> dict[str, Tensor]:
-    """Tensors without data, of the shapes that the file has."""
+    """Tensors without data, with the shapes in the file."""
     keys, values = (base.linear(base.num_layers - 1, module).out_features for module in (KEY_MODULE, VALUE_MODULE))
     shapes = writer_shapes(
         config.num_slots,

@@ -1,4 +1,4 @@
-"""The system message hypernetwork as an entry of the registry."""
+"""The registry entry of the system message hypernetwork."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
 """A hypernetwork for tasks that writes a description over the chat's default system message.
 
-The chats of many bases begin with the same tokens, whatever the question: a system message from the chat template. What
-enters a linear layer of a low block at these tokens is therefore known: `x_i` at token i. A low-rank update can respond
-to each of them alone, with `A x_i = e_i` and `A x` close to zero for the tokens of a user. If column i of `B` is the
-difference between the hidden states of the description's token i and of the system message's token i after this block,
-the base continues above it as if the description were in those positions, in every later block and for every later
-token. No word has to be known from training, whereas an embedding of the whole description loses most words.
+The chats of many bases begin with the same tokens, whatever the question: a system message from the chat template. The
+input of a linear layer in a low block at these tokens is therefore known: `x_i` at token i. A low-rank update can
+respond to each of them alone, with `A x_i = e_i` and `A x` close to zero for the tokens of a user. If column i of `B`
+is the difference between the hidden states of the description's token i and of the system message's token i after this
+block, the base continues above it as if the description were in those positions, in every later block and for every
+later token. No word needs to be known from training, whereas an embedding of the whole description loses most words.
 
-The last slots hold such an embedding nevertheless, as soft tokens. It tells what kind of task is meant, however it is
-worded, which a small base reads less well from the tokens.
+The last slots still hold such an embedding, as soft tokens. It captures the kind of task however it is worded, which a
+small base reads less well from the tokens.
 
-Learned are the soft tokens, and a LoRA shared by all tasks in the blocks above, which makes the base follow the
-description. There is none below, so that `A` does not change during training.
+Training learns the soft tokens, and a LoRA shared by all tasks in the blocks above, which makes the base follow the
+description. There is no LoRA below, so that `A` does not change during training.
 
 Shape letters: k slots (overwritten tokens of the system message), of which the last m hold the embedding, n
 descriptions, e embedding size, d hidden size, f input features of the linear layer, L blocks with the shared LoRA.
@@ -34,7 +34,7 @@ WRITTEN_MODULE = "down_proj"
 
 @dataclass(frozen=True)
 class EncodedDescriptions:
-    """n descriptions as the frozen base and the description encoder read them, in float32.
+    """n descriptions encoded by the frozen base and the description encoder, in float32.
 
     Attributes:
         states: `[n, k - m, d]`, hidden states of their tokens.
@@ -48,10 +48,10 @@ class EncodedDescriptions:
 
 
 class SystemMessageHypernetwork(nn.Module):
-    """Turns descriptions into updates: slots that are overwritten, soft tokens, and a LoRA shared by all tasks."""
+    """Turns descriptions into updates: overwritten slots, soft tokens, and a LoRA shared by all tasks."""
 
     def __init__(self, config: SystemMessageConfig) -> None:
-        """Start with an `A` of zero, and with the shared LoRA as PEFT starts one: A random, B zero."""
+        """Start with `A` zero, and the shared LoRA initialized as in PEFT: A random, B zero."""
         super().__init__()
         self.config = config
         self.register_buffer("slot_A", torch.zeros(config.num_slots, config.written_size))
@@ -72,12 +72,12 @@ class SystemMessageHypernetwork(nn.Module):
 
     def soft_states(self, descriptions: EncodedDescriptions) -> Tensor:
         """Compute the hidden states of the soft tokens of n descriptions `[n, m, d]`."""
-        # They get the norm of the other tokens.
+        # Scale them to the norm of the other tokens.
         scale = descriptions.default_states.square().mean().sqrt() * self.config.embedding_size**0.5
         return scale * torch.einsum("ne,med->nmd", descriptions.embeddings, self.soft_tokens)
 
     def shared_updates(self) -> LoraBatch:
-        """Build the updates that are the same for all tasks."""
+        """Build the updates shared by all tasks."""
         batch: dict[tuple[int, str], LoraTensors] = {}
         for module in self.config.modules:
             A, B = self.shared.A[module.name], self.shared.B[module.name].transpose(-1, -2) * self.config.scaling

@@ -1,4 +1,4 @@
-"""Finds the tokens of the system message that can be overwritten, and fits the `A` that responds to them alone.
+"""Find the tokens of the system message that can be overwritten, and fit the `A` that responds only to them.
 
 Shape letters as in `lorify.hypernets.system_prompt.network`.
 """
@@ -26,7 +26,7 @@ def find_slots(base: BaseLM) -> tuple[tuple[int, ...], int]:
 
     Returns:
         The token ids, and how many of them can be overwritten. The first token keeps its state, and so do the tokens
-        that end the system's turn and begin the user's.
+        that end the system turn and begin the user's turn.
 
     Raises:
         HypernetworkError: if the chat template writes no default system message.
@@ -50,7 +50,7 @@ def find_slots(base: BaseLM) -> tuple[tuple[int, ...], int]:
 
 
 def fit_slots(slots: Tensor, fixed: Tensor, others: Tensor) -> Tensor:
-    """Fit `A [k, f]`, which responds to each slot alone.
+    """Fit `A [k, f]`, whose rows respond to one slot each.
 
     It is the ridge regression of the identity on the slots' inputs X, with the second moments G of all other inputs as
     the ridge: `argmin |A X^T - I|^2 + tr(A G A^T) = (X G^-1 X^T + I)^-1 X G^-1`.
@@ -77,6 +77,6 @@ def fit_to_moments(slots: Tensor, moments: Tensor) -> Tensor:
 
 
 def _common_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """Number of leading tokens that both share."""
+    """Number of leading tokens that both sequences share."""
     shorter = min(len(one), len(other))
     return next((i for i in range(shorter) if one[i] != other[i]), shorter)

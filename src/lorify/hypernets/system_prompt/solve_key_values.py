@@ -1,4 +1,4 @@
-"""Solves for the writer of keys and values, from the activations of sample chats.
+"""Solve for the writer of keys and values, from the activations of sample chats.
 
 Shape letters as in `lorify.hypernets.system_prompt.key_values`; c tokens that every chat begins with, s of them slots.
 """
@@ -31,24 +31,24 @@ from lorify.hypernets.system_prompt.network import SystemMessageHypernetwork
 from lorify.hypernets.system_prompt.slots import FIXED_WEIGHT, fit_slots, fit_to_moments
 
 MARK_SIZE = 0.3
-"""Size of a mark, relative to the mean norm of hidden states there. What other tokens get of it stays small."""
+"""Size of a mark, relative to the mean norm of hidden states there, small enough to barely affect other tokens."""
 AMPLIFICATION = 30.0
 """Size of an amplified mark, relative to the largest mean norm of the hidden states of a block."""
 RIDGE = 1e-6
 MAX_ERROR = 0.3
 """A solution is kept if the relative error of its keys and values is at most this."""
 MAX_CONFUSED = 0.01
-"""A solution is kept if at most this share of other tokens is taken for a slot (a response above one half)."""
+"""A solution is kept if at most this share of other tokens is mistaken for a slot (a response above one half)."""
 
 
 @dataclass(frozen=True)
 class SampleChats:
-    """Chats with adapters, one description a row; several chats may share a row.
+    """Chats with adapters, one description per row; several chats may share a row.
 
     Attributes:
         descriptions: the description of each row.
         input_ids: `[rows, tokens]`.
-        attention_mask: as the decoder takes it.
+        attention_mask: in the decoder's format.
         position_ids: `[rows, tokens]`; padding has position 0.
     """
 
@@ -67,11 +67,11 @@ def solve_key_values(
         base: the base.
         hypernetwork: the hypernetwork.
         reader: reads descriptions for it.
-        chats: chats as they are trained on.
+        chats: chats as in training.
 
     Returns:
-        The solution. None if the base is sharded or recurrent, or has other linear layers in its blocks than it takes,
-        or no block above the gate; or keys and values miss their targets, or other tokens are taken for slots.
+        The solution. None if the base is sharded or recurrent, lacks the required linear layers, or has no block above
+        the gate; or if keys and values miss their targets, or other tokens are mistaken for slots.
     """
     if not _is_possible(base, hypernetwork):
         return None
@@ -118,7 +118,7 @@ class _Block:
 
     @property
     def directions(self) -> Tensor:
-        """Second moments of hidden states that are brought to norm one `[d, d]`."""
+        """Second moments of hidden states normalized to norm one `[d, d]`."""
         unit = F.normalize(self.fixed[0], dim=-1)
         return self._directions / self._count + FIXED_WEIGHT * unit.T @ unit
 
@@ -146,10 +146,10 @@ class _Solver:
         self.bare = [self.shared] * len(chats)
         """Updates of all chats with the default system message."""
         self.described = [hypernetwork(reader.read(each.descriptions)) for each in chats]
-        """The same with the description in its place."""
+        """The same with the description in place of the system message."""
 
     def solve(self) -> KeyValueWriter | None:
-        """Solve for one part after the other, each with those before it in place."""
+        """Solve for one part after another, each with the previous ones in place."""
         above = self._measure_above()
         directions = _least_used_directions([block.directions for block in above], self.num_slots)
         marks = directions * MARK_SIZE * above[0].norm
@@ -160,7 +160,7 @@ class _Solver:
         slots = self._slot_inputs(stack_updates(self.shared, gate.updates(self.marked_layer)))
         A = torch.stack([fit_to_moments(slots[i], block.inputs) for i, block in zip(self.above, above, strict=True)])
         writer = KeyValueWriter(gate, A, key_values_of(self.base, slots, self.above, self.shared))
-        # Comparisons with numbers that are not finite are false.
+        # Comparisons with NaN are false.
         return writer if self._error(writer) < MAX_ERROR and self._confused(writer) < MAX_CONFUSED else None
 
     def _run(
@@ -181,7 +181,7 @@ class _Solver:
             )
 
     def _others(self, chats: SampleChats, found: Tensor) -> Tensor:
-        """What comes after the tokens that every chat begins with `[n, d]`, in float32."""
+        """Tokens after those that every chat begins with `[n, d]`, in float32."""
         return found[chats.position_ids >= self.start.shape[1]].float()
 
     def _fixed(self, found: Tensor) -> Tensor:
@@ -200,7 +200,7 @@ class _Solver:
         return blocks
 
     def _quiet_neurons(self) -> Tensor:
-        """The neurons of the gate that add least to the hidden states `[s]`."""
+        """The neurons of the gate that add the least to the hidden states `[s]`."""
         at = self.gate_layer
         inputs = [self._others(chats, seen.inputs[at]) for chats, seen in self._run(self.described, [at], DOWN_MODULE)]
         effect = self.base.linear(at, DOWN_MODULE).weight.float().square().sum(0)  # [f]
@@ -214,7 +214,7 @@ class _Solver:
         return fit_slots(slots, fixed, torch.cat([self._others(chats, found) for chats, found in seen]))
 
     def _solve_gate(self, slot_A: Tensor, marks: Tensor) -> Tensor:
-        """Ridge regression that tells from an input of the gate which slot a token is, if any `[s + 1, d]`."""
+        """Ridge regression that predicts from an input of the gate which slot a token is, if any `[s + 1, d]`."""
         marked = stack_updates(self.shared, {(self.marked_layer, DOWN_MODULE): LoraTensors(slot_A, marks.unsqueeze(0))})
         at = self.gate_layer
         seen = [(chats, seen.inputs[at]) for chats, seen in self._run([marked] * len(self.chats), [at], GATE_MODULE)]
@@ -235,7 +235,7 @@ class _Solver:
         return {i: found[0, self.slots].float() for i, found in seen.items()}
 
     def _error(self, writer: KeyValueWriter) -> float:
-        """Relative error of the keys and values that the slots of a description get, in the worst block."""
+        """Relative error of the keys and values at the slots of a description, in the worst block."""
         description = max(self.chats[0].descriptions, key=len)
         tokenized = self.reader.tokenize(description)
         soft = self.hypernetwork.soft_states(self.reader.read_tokenized([tokenized]))[0]
@@ -249,7 +249,7 @@ class _Solver:
         return torch.stack(errors).max().item()
 
     def _confused(self, writer: KeyValueWriter) -> float:
-        """Share of tokens after the chat's beginning that `A` takes for slots in the last block."""
+        """Share of tokens after the chat's beginning that `A` mistakes for slots in the last block."""
         updates = stack_updates(self.shared, writer.gate.updates(self.marked_layer))
         last = self.above[-1]
         responses = [
@@ -260,10 +260,10 @@ class _Solver:
 
 
 def _least_used_directions(moments: list[Tensor], count: int) -> Tensor:
-    """Orthonormal directions that are smallest in the hidden states of all blocks `[count, d]`.
+    """Orthonormal directions in which the hidden states of all blocks are smallest `[count, d]`.
 
     Args:
-        moments: second moments of the hidden states of each block `[d, d]`, brought to norm one.
+        moments: second moments of the hidden states of each block, normalized to norm one `[d, d]`.
         count: number of directions.
     """
     total = torch.stack(moments).sum(0)

@@ -27,7 +27,7 @@ class SystemMessageSpecializer(EncoderSpecializer):
     config: SystemMessageConfig
     hypernetwork: SystemMessageHypernetwork
     writer: KeyValueWriter | None = None
-    """Overwrites keys and values at the slots, for long descriptions; None if the hypernetwork has no such part."""
+    """Overwrites keys and values at the slots for long descriptions; None if the hypernetwork has no such part."""
 
     @property
     def rank(self) -> int:
@@ -41,7 +41,7 @@ class SystemMessageSpecializer(EncoderSpecializer):
 
     @cached_property
     def _shared(self) -> dict[Key, LoraPair]:
-        """The pairs that are the same for all tasks, kept once however many adapters have them."""
+        """The pairs shared by all tasks, stored once for all adapters."""
         return {key: self._pair(tensors) for key, tensors in self.hypernetwork.shared_updates().items()}
 
     def _generate(self, description: str) -> dict[Key, LoraPair]:
@@ -58,7 +58,7 @@ class SystemMessageSpecializer(EncoderSpecializer):
         return {**self._shared, **{key: self._pair(tensors) for key, tensors in stacked.items()}}
 
     def _pair(self, tensors: LoraTensors) -> LoraPair:
-        # An adapter has one lora_alpha, but its pairs differ in rank: undo what its scaling would do to this pair.
+        # An adapter has one lora_alpha, but its pairs differ in rank: undo its scaling for this pair.
         scale = len(tensors.A) / (self.config.scaling * self.config.rank)
         return LoraPair(tensors.A.detach(), (tensors.B[0].T * scale).contiguous())
 
@@ -66,10 +66,10 @@ class SystemMessageSpecializer(EncoderSpecializer):
 def load_system_message_specializer(
     base: BaseLM, loaded: LoadedHypernetwork[SystemMessageConfig, SystemMessageHypernetwork]
 ) -> SystemMessageSpecializer:
-    """Join a loaded hypernetwork to its base and load its description encoder.
+    """Join a loaded hypernetwork with its base and load its description encoder.
 
     Raises:
-        HypernetworkError: if it was made for another base or encoder, or a file beside its weights is damaged.
+        HypernetworkError: if it was made for another base or encoder, or a file next to its weights is damaged.
         ContextError: if its description encoder cannot be found, fetched or read.
     """
     return SystemMessageSpecializer(

@@ -1,1 +1,1 @@
-"""Improve the adapter of a task with examples of the task."""
+"""Improve a task's adapter with examples of the task."""

@@ -1,9 +1,9 @@
-"""Fit examples of a task into its adapter in closed form, so that the prompt need not show them.
+"""Fit examples of a task into its adapter in closed form, so that the prompt need not contain them.
 
-The adapter gets further rows on `down_proj` of the upper third of the blocks. Their `A` spans the inputs of these
+The adapter gets additional rows on `down_proj` in the upper third of the blocks. Their `A` spans the inputs of these
 layers at the tokens of the examples' answers. Their `B` is solved for by `fit_answers`: a kernel regression that needs
-a few forward passes of the examples, and no gradient of the weights. If the adapter of the description already gives
-all the answers, nothing is added.
+a few forward passes of the examples and no gradient of the weights. If the adapter already gives all the answers,
+nothing is added.
 """
 
 from __future__ import annotations
@@ -20,24 +20,17 @@ from lorify.adapters.adapter import Key
 from lorify.base.chat.prompts import PromptBuilder
 from lorify.base.model import BaseLM
 from lorify.hypernets.adapted_modules import DEFAULT_MODULE
-from lorify.hypernets.adapter_training.least_squares import (
-    FitSettings,
-    fit_answers,
-    lay_out,
-    right_answers,
-    target_inputs,
-)
+from lorify.hypernets.adapter_training.least_squares import FitSettings, are_right, fit_answers, lay_out, target_inputs
 from lorify.hypernets.adapter_training.training_examples import TrainingExample
 from lorify.hypernets.task_refinement.task_examples import TaskExample, check_examples, training_example
 
 MAX_TOKENS = 4096
-"""Examples are fitted in order until they have this many tokens; the time grows with them."""
+"""Examples are fitted in order up to this many tokens in total, since the time grows with them."""
 MAX_RANK = 128
-"""Most rows that are added to a block; of more inputs, these many principal directions are spanned."""
-SETTINGS = FitSettings(rounds=3, margin=7.0, held_margin=1.0, max_change=1.0, damping=0.03)
+"""Maximum number of rows added to a block; for more inputs, the rows span this many principal directions."""
+SETTINGS = FitSettings(rounds=3, margin=7.0, max_change=1.0, damping=0.03)
 """More damping than in study, since a few examples say little about other inputs, and larger steps in fewer rounds. Six
-rounds of smaller ones do no better on other inputs (docs/research-log.md, 2026-11-30). Examples that are right already
-are held, not made surer: that would change the adapter for nothing (2026-12-01)."""
+rounds of smaller steps do no better on other inputs (docs/research-log.md, 2026-11-30)."""
 
 
 def fit_examples(base: BaseLM, adapter: Adapter, examples: Sequence[TaskExample], *, prompts: PromptBuilder) -> Adapter:
@@ -46,12 +39,12 @@ def fit_examples(base: BaseLM, adapter: Adapter, examples: Sequence[TaskExample]
     Args:
         base: the base.
         adapter: the adapter of the description.
-        examples: inputs with the right answers; without any, the adapter is returned.
+        examples: inputs with the right answers; if empty, the adapter is returned.
         prompts: builds the prompts as when the adapter is used.
 
     Returns:
-        The adapter with further rows, unless it gives all answers already. Its provenance records the number of
-        examples that were fitted: the first ones with at most `MAX_TOKENS` tokens, and at least one.
+        The adapter with additional rows, unless it gives all the answers already. Its provenance records the number
+        of examples that were fitted: the first ones with at most `MAX_TOKENS` tokens in total, and at least one.
 
     Raises:
         ContextError: if examples contradict each other, or one is longer than the base's window.
@@ -64,7 +57,7 @@ def fit_examples(base: BaseLM, adapter: Adapter, examples: Sequence[TaskExample]
     runs = lay_out(base, prepared, keys)
     inputs = target_inputs(base, runs, adapter)
     provenance = adapter.provenance.model_copy(update={"num_examples": len(prepared), "follows": None})
-    if all(right_answers(base, runs)):
+    if are_right(base, runs):
         return replace(adapter, provenance=provenance)
     rows = {key: _span(own) for key, own in inputs.items()}
     rank = max(len(A) for A in rows.values())
@@ -80,9 +73,9 @@ def _within_limit(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
 
 
 def _keys(base: BaseLM) -> list[Key]:
-    """The layers that get further rows, in the upper third of the blocks.
+    """The layers that get additional rows, in the upper third of the blocks.
 
-    A base without `down_proj` gets them on another layer that writes to the hidden state.
+    In a base without `down_proj`, the rows are added to another layer that writes to the hidden state.
     """
     writing = {layer: base.writing_modules(layer) for layer in range(base.num_layers * 2 // 3, base.num_layers)}
     has_module = any(DEFAULT_MODULE in names for names in writing.values())

@@ -1,4 +1,4 @@
-"""Refinement of the adapter of a task: gradient descent on examples of the task."""
+"""Refinement of a task's adapter: gradient descent on examples of the task."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def refine_task(
     prompts: PromptBuilder,
     cancel: CancelToken | None = None,
 ) -> Adapter:
-    """Train the adapter of a task further on examples.
+    """Further train the adapter of a task on examples.
 
     Args:
         base: the base.
         adapter: the hypernetwork's adapter of the description.
         examples: inputs with the right answers.
-        seconds: how long; no step begins that would end later.
+        seconds: duration; no step starts that would end later.
         prompts: builds the prompts as when the adapter is used.
-        cancel: cancels it between steps.
+        cancel: cancels training between steps.
 
     Returns:
         The trained adapter. Its provenance records the time.

@@ -1,4 +1,4 @@
-"""Examples of a task, given beside its description."""
+"""Examples of a task, given in addition to its description."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def parse_example(text: str) -> TaskExample:
     """Read an example in the form `INPUT => OUTPUT`.
 
     Raises:
-        ContextError: if the arrow is missing, or nothing is on one side of it.
+        ContextError: if the arrow is missing, or one side of it is empty.
     """
     given, arrow, output = (part.strip() for part in text.partition(ARROW))
     if not arrow or not given or not output:
@@ -54,7 +54,7 @@ def read_examples(path: Path) -> list[TaskExample]:
     """Read examples from JSON lines with the keys `input` and `output`.
 
     Raises:
-        ContextError: if the file cannot be read, holds no example, or a line is not one.
+        ContextError: if the file cannot be read or has no example, or a line is not an example.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -88,11 +88,11 @@ def check_examples(examples: Sequence[TaskExample]) -> None:
 
 
 def divide_examples(examples: Sequence[TaskExample], *, check: bool) -> tuple[list[TaskExample], list[TaskExample]]:
-    """Divide examples into those that an adapter learns and those to check it with.
+    """Split examples into those that an adapter learns and those that check it.
 
     Args:
-        examples: the examples. Repetitions are dropped, since a repeated one would be learned and checked.
-        check: whether every second one is kept back for the check.
+        examples: the examples. Duplicates are dropped, since one could be both learned and checked.
+        check: whether to hold out every second one for the check.
 
     Raises:
         ContextError: if examples contradict each other.
@@ -103,7 +103,7 @@ def divide_examples(examples: Sequence[TaskExample], *, check: bool) -> tuple[li
 
 
 def training_example(base: BaseLM, example: TaskExample, prompts: PromptBuilder) -> TrainingExample:
-    """Prepare an input with its answer.
+    """Make a training example from an input and its answer.
 
     Args:
         base: the base.
@@ -111,7 +111,7 @@ def training_example(base: BaseLM, example: TaskExample, prompts: PromptBuilder)
         prompts: builds the prompt as when the adapter is used.
 
     Raises:
-        ContextError: if both are longer than the base's window.
+        ContextError: if they are longer than the base's window.
     """
     prompt = prompts.question_ids(example.input)
     target = [*base.encode_text(example.output), min(base.stop_ids)]

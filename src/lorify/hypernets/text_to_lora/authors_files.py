@@ -41,10 +41,10 @@ class TextToLoraCheckpoint:
 
 
 def read_checkpoint(folder: Path) -> TextToLoraCheckpoint:
-    """Read a checkpoint without executing anything that is pickled in it.
+    """Read a checkpoint without executing any pickled code.
 
     Raises:
-        HypernetworkError: if a file is missing or damaged, or of a kind that cannot be imported.
+        HypernetworkError: if a file is missing or damaged, or the checkpoint has a kind that cannot be imported.
     """
     return TextToLoraCheckpoint(
         folder=folder,

@@ -18,7 +18,7 @@ RankPositions = Literal["all_at_once", "rotary", "learned"]
 
 
 class TaskConfig(BaseModel):
-    """Config of a task hypernetwork, with the base it was made for and the embedder that it reads."""
+    """Config of a task hypernetwork, with its base and the embedder that it reads."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -117,7 +117,7 @@ def task_config(
         fields: other fields of `TaskConfig`.
 
     Raises:
-        ConfigError: if the size is unknown, or a field has a bad value.
+        ConfigError: if the size is unknown or a field is invalid.
         BaseModelError: if the base has no such linear layer.
     """
     if size not in SIZES:

@@ -1,6 +1,6 @@
-"""Task encoders: they encode the embedding of a task description, linearly or as one of three kinds of discrete codes.
+"""Task encoders: encode the embedding of a task description, linearly or as one of three kinds of discrete codes.
 
-Every encoder returns codes and a loss of its own, which is 0 unless it quantizes.
+Every encoder returns codes and its own loss, which is 0 unless it quantizes.
 
 Source: Text-to-LoRA (arXiv 2506.06105) uses the linear one; its reference implementation has all four.
 Shape letters: n descriptions, e embedding size, c code size.
@@ -21,7 +21,7 @@ CODEBOOK_DECAY = 0.99
 
 
 class LinearEncoder(nn.Module):
-    """Encodes embeddings by one linear layer and a layer norm."""
+    """Encodes embeddings with one linear layer and a layer norm."""
 
     def __init__(self, embedding_size: int, code_size: int) -> None:
         """Draw random weights."""

@@ -1,6 +1,6 @@
-"""Imports the checkpoints of Text-to-LoRA's authors.
+"""Import the checkpoints of Text-to-LoRA's authors.
 
-Where the settings leave something open, the state dict decides:
+What the settings leave open is read from the state dict:
 
 - which task encoder there is: the reference implementation records `encoder_type`, but does not always use it;
 - whether heads have biases;
@@ -33,7 +33,7 @@ from lorify.hypernets.text_to_lora.network import TaskHypernetwork, build_task_h
 
 DEVIATION_FLOOR = 1e-10
 
-# Theirs -> ours, by the beginning of the name.
+# Theirs -> ours, by name prefix.
 _PREFIXES = {
     "task_encoder.mlp.": "task_encoder.net.",
     "task_encoder.ln.": "task_encoder.norm.",
@@ -138,21 +138,21 @@ def _rank_positions(arguments: Mapping[str, Any]) -> RankPositions:
 
 
 def _output_range(weights: Mapping[str, Tensor], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `TaskConfig` that say what is done with the output of the heads."""
+    """Fields of `TaskConfig` that define the processing of the heads' output."""
     reconstructs = arguments.get("training_task", "sft") == "recon"
     factorized = bool(arguments.get("factorized", False))
     output_scale = 1 / math.sqrt(arguments.get("delta_w_scaling", 10_000)) if reconstructs and not factorized else 1.0
     has_offset = any(tensor.any() for name, tensor in weights.items() if name.startswith("AB_offset."))
     return {
         "output_scale": output_scale,
-        # A hypernetwork that was trained on B @ A never used z-scores, whatever `pred_z_score` is.
+        # A hypernetwork trained on B @ A never used z-scores, whatever `pred_z_score` says.
         "standardized": reconstructs and factorized and bool(arguments.get("pred_z_score")),
         "offset": "fixed" if has_offset and output_scale == 1 else "none",
     }
 
 
 def _task_encoder(weights: Mapping[str, Tensor]) -> tuple[TaskEncoderKind, int]:
-    """Kind of the task encoder and its number of codes, from the tensors."""
+    """Kind of the task encoder and its number of codes, inferred from the tensors."""
     if "task_encoder.cluster_size" in weights:
         return "vq", len(weights["task_encoder.cluster_size"])
     if "task_encoder.embed" in weights:
@@ -163,7 +163,7 @@ def _task_encoder(weights: Mapping[str, Tensor]) -> tuple[TaskEncoderKind, int]:
 
 
 def _translated(weights: Mapping[str, Tensor], config: TaskConfig) -> dict[str, Tensor]:
-    """Their state dict under our names, without tables that this checkpoint does not use."""
+    """Their state dict under our names, without tables unused by this checkpoint."""
     is_used = {"AB_offset.": config.offset != "none"}
     is_used |= dict.fromkeys(("mean_recon_target.", "std_recon_target."), config.standardized)
     translated: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""The hypernetwork of Text-to-LoRA as an entry of the registry."""
+"""The registry entry of the Text-to-LoRA hypernetwork."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_imported(
 ) -> float:
     """Compare `scaling * B A` of both networks for one embedding, and return the largest change of a logit.
 
-    The embedding is made up, so that the description encoder, which may be large, need not be there.
+    The embedding is made up, so that the description encoder, which may be large, is not needed.
 
     Raises:
         HypernetworkError: if the updates differ, are not finite, or change nothing.

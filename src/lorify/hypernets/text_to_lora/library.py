@@ -60,7 +60,7 @@ def load_library(folder: Path) -> Library:
     """Read a library.
 
     Raises:
-        AdapterError: if the folder holds none, an adapter is missing or damaged, or their shapes differ.
+        AdapterError: if the folder holds no library, an adapter is missing or damaged, or their shapes differ.
     """
     descriptions = load_descriptions(folder)
     adapters = {name: load_adapter(_adapter_dir(folder, number)) for number, name in enumerate(descriptions)}
@@ -89,7 +89,7 @@ def load_descriptions(folder: Path) -> Mapping[str, tuple[str, ...]]:
 
 
 def _adapter_dir(folder: Path, number: int) -> Path:
-    """Folder of an adapter; it has a number, as not every task name is a valid file name."""
+    """Folder of an adapter, named by number because not every task name is a valid file name."""
     return folder / ADAPTERS_NAME / f"{number:04d}"
 
 

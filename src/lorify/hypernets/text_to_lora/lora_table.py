@@ -47,14 +47,14 @@ class LoraTable(nn.Module):
         return LoraStack(self.A[module], self.B[module])
 
     def initialize(self) -> None:
-        """Draw A uniformly from ±1/√(input features), as PEFT does; B stays as it is, zero in a new table."""
+        """Draw A uniformly from ±1/√(input features), as PEFT does; B is unchanged, zero in a new table."""
         for A in self.A.values():
             bound = 1 / math.sqrt(A.shape[-1])
             nn.init.uniform_(A, -bound, bound)
 
     @torch.no_grad()
     def fill(self, values: Mapping[str, LoraStack]) -> None:
-        """Copy weights into the table; `values` has those of every module."""
+        """Copy weights into the table; `values` has the weights of every module."""
         for name in self.A:
             self.A[name].copy_(values[name].A)
             self.B[name].copy_(values[name].B)

@@ -12,8 +12,8 @@ Source: Text-to-LoRA (arXiv 2506.06105), section 3 and appendix. A checkpoint of
 same weights here (`lorify.hypernets.text_to_lora.importer`).
 
 Shape letters: n descriptions, e embedding size, c code size, L adapted blocks, w trunk width, q head inputs for one
-linear layer (1, or 2 for A and B), p ranks with a head input of their own (1 or r), r rank, i and o features of a
-linear layer.
+linear layer (1, or 2 for A and B), p ranks with separate head inputs (1 or r), r rank, i and o features of a linear
+layer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class GeneratedLoras:
     Attributes:
         weights: module name -> LoRA weights, A `[n, L, r, i]` and B `[n, L, o, r]`.
         written: the same before `OutputTransform`, for example as z-scores.
-        encoder_loss: the task encoder's own loss, to be added when training; 0 unless the encoder is `vq`.
+        encoder_loss: the task encoder's own loss, to be added in training; 0 unless the encoder is `vq`.
     """
 
     weights: dict[str, LoraStack]
@@ -46,7 +46,7 @@ class GeneratedLoras:
 
 
 class TaskHypernetwork(nn.Module):
-    """Maps embeddings of task descriptions to LoRA weights; see the module's docstring."""
+    """Maps embeddings of task descriptions to LoRA weights; see the module docstring."""
 
     def __init__(self, config: TaskConfig) -> None:
         """Draw random weights; `hyper_initialize` makes the heads start as a LoRA does."""
@@ -54,7 +54,7 @@ class TaskHypernetwork(nn.Module):
         w = config.trunk_width
         self.task_encoder = build_task_encoder(config)
         embedding_size = None if config.task_encoder == "one_hot" else config.latent_size // 4
-        # These names are in saved weights: `places` is the embedding of the linear layer.
+        # These names occur in saved weights: `places` is the embedding of the linear layer.
         self.places = LayerModuleEmbedding(len(config.layers), len(config.modules), embedding_size)
         self.output_range = OutputTransform(config)
         self.modules_by_name = {module.name: module for module in config.modules}
@@ -76,10 +76,10 @@ class TaskHypernetwork(nn.Module):
 
     @torch.no_grad()
     def hyper_initialize(self) -> None:
-        """Apply Bias-HyperInit: with the heads' biases, every description starts with the weights of a fresh LoRA.
+        """Apply Bias-HyperInit: the heads' biases give every description the weights of a fresh LoRA at the start.
 
-        Where A and B have separate heads, B starts at zero. A shared head starts both from the same small numbers,
-        divided by sqrt(2), and by sqrt(r) if it writes one rank at a time. Heads without biases start at zero.
+        If A and B have separate heads, B starts at zero. A shared head starts both from the same small numbers, divided
+        by sqrt(2), and by sqrt(r) if it writes one rank at a time. Heads without biases start at zero.
         """
         for name, head in self.heads.items():
             assert isinstance(head, nn.Linear)
@@ -87,7 +87,7 @@ class TaskHypernetwork(nn.Module):
             if head.bias is None:
                 continue
             module = self.modules_by_name[name]
-            bound = 1 / math.sqrt(module.in_features)  # what PEFT draws lora_A from
+            bound = 1 / math.sqrt(module.in_features)  # the range from which PEFT draws lora_A
             one_rank_at_a_time = self.rank_positions != "all_at_once"
             bound /= (math.sqrt(2) if self.shared_head else 1) * (math.sqrt(self.rank) if one_rank_at_a_time else 1)
             head.bias.uniform_(-bound, bound)

@@ -33,12 +33,12 @@ class EmbeddingSpecializer(EncoderSpecializer):
 
     @property
     def task_names(self) -> tuple[str, ...]:
-        """Tasks that it knows by name alone."""
+        """Tasks that it knows by name."""
         return self.config.task_names
 
     @property
     def has_published_chat(self) -> bool:
-        """Whether it was trained in Text-to-LoRA's chats."""
+        """Whether it was trained with Text-to-LoRA's chat format."""
         return self.config.published_chat
 
     def _generate(self, description: str) -> dict[Key, LoraPair]:
@@ -55,7 +55,7 @@ class EmbeddingSpecializer(EncoderSpecializer):
 def load_embedding_specializer(
     base: BaseLM, loaded: LoadedHypernetwork[TaskConfig, TaskHypernetwork]
 ) -> EmbeddingSpecializer:
-    """Join a loaded hypernetwork to its base and load its description encoder.
+    """Join a loaded hypernetwork with its base and load its description encoder.
 
     Raises:
         HypernetworkError: if it was made for another base or encoder, or knows tasks by numbers without names.

@@ -56,7 +56,7 @@ class TaskOptimization(Optimization):
 class TaskTrainingConfig(TrainingConfig):
     """A run that trains a task hypernetwork through the frozen base."""
 
-    # Configs are frozen, so that a field may have a narrower type than in the base class; pyright does not know that.
+    # Configs are frozen, so a field may have a narrower type than in the base class, which pyright does not know.
     kind: Literal["task"] = Field("task", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
     hypernetwork: TaskSettings = TaskSettings()  # pyright: ignore[reportCallIssue]
     data: TaskData = TaskData()  # pyright: ignore[reportCallIssue]

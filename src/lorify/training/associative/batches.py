@@ -1,4 +1,4 @@
-"""Training steps: which contexts, which questions, and what is mixed in.
+"""Training steps: contexts, questions, and what is mixed in.
 
 Step n is built from the seed of the run and n alone, so that a resumed run sees the same data.
 """
@@ -27,13 +27,13 @@ from lorify.training.engine.packing import Segment
 
 NOISE_SOURCE = "noise"
 MAX_POSITIONED_TOKENS = 3
-"""Positions in the document are looked up for this many first tokens of an answer."""
+"""Number of first tokens of an answer whose positions in the document are looked up."""
 NOISE_PROBABILITY = 0.7
-"""Chance that noise is mixed into a needle context."""
+"""Probability of mixing noise into a needle context."""
 NATURAL_SHARE = 0.5
 """Share of natural passages among contexts with questions of all kinds."""
 NAMED_KINDS = ("facts", "niah", TEXTS_SOURCE)
-"""Sources that have metrics of their own; all others are counted as `questions`."""
+"""Sources with their own metrics; all others are counted as `questions`."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Step:
     Attributes:
         chunks: token ids of all chunks of all contexts.
         context_of_chunk: index of the context of each chunk `[chunks]`.
-        mixing: how many times the statistics of each context count in each row `[rows, contexts]`; contexts without a
-            row of their own are distractors.
+        mixing: how many times the statistics of each context count in each row `[rows, contexts]`; contexts without
+            their own row are distractors.
         rows: the segments of each row.
         is_focused: whether each question of a row gets an adapter focused on it `[rows]`.
         kinds: kind of each segment, over all rows in order: `facts`, `niah`, `texts`, `general` for unrelated prompts,
-            `questions` for natural passages of any source; that of the question where contexts have several kinds.
+            `questions` for natural passages of any source. If a context has several kinds, the question's kind.
     """
 
     chunks: list[list[int]]
@@ -70,7 +70,7 @@ class Step:
 class StepBuilder:
     """Draws the batch of each training step: chunks of documents, and questions about them.
 
-    A step depends only on the seed and on its number.
+    A step depends only on the seed and its number.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class StepBuilder:
         self.config, self.base = config, base
         self.passages, self.texts, self.general = passages, texts, general
         self.everyday = everyday or {}
-        # Any end-of-turn token will do; the lowest is the same every time.
+        # Any end-of-turn token will do; the lowest one is deterministic.
         self.end_of_answer = min(base.stop_ids)
         self.split: Split = "heldout" if heldout else "train"
 
@@ -203,8 +203,8 @@ class StepBuilder:
     def _segment(self, question: Question, chunks: Mapping[int, list[int]]) -> Segment:
         """Segment of a question about a context, whose chunks are given by their index in the step."""
         prompt = build_prompt_ids(self.base.tokenizer, question_messages(question.text))
-        # Inside a text a word's token includes the space before it. With a space, the tokens of the answer are those of
-        # the document, so that values of the memory can output them directly.
+        # Inside a text a word's token includes the space before it. With a leading space, the answer has the same
+        # tokens as in the document, so that values of the memory can output them directly.
         answer = self.base.encode_text(f" {question.answers[0]}")
         return Segment(
             tuple(prompt),

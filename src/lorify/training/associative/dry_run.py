@@ -1,6 +1,6 @@
-"""Estimates of what a run of kind associative needs, from its config alone: no weights are loaded.
+"""Estimate what a run of kind associative needs from its config alone; no weights are loaded.
 
-Memory and operations are those of a step of usual size: the code of hypernetwork, base and losses runs on tensors
+Memory and operations are measured on a step of typical size: the code of hypernetwork, base and losses runs on tensors
 without memory (`lorify.training.engine.peak_memory`).
 
 Shape letters as in `lorify.hypernets.associative.network`.
@@ -40,7 +40,7 @@ def dry_run_associative(config: AssociativeTrainingConfig, *, size: StepSize | N
 
     Args:
         config: the run.
-        size: size of a step; None: the usual one.
+        size: size of a step; None: the typical one.
 
     Raises:
         BaseModelError: if the config of the base cannot be read, or the base has no such linear layers.
@@ -77,9 +77,9 @@ def _cost(
     num_upper: int,
     run: Callable[[_Step], None],
 ) -> Cost:
-    """Cost of a run on a base of some adapted blocks, with others above them that are not."""
+    """Cost of a run on a base with some adapted blocks and other blocks above them."""
     module = base.with_blocks(num_adapted + num_upper)
-    adapted = tuple(range(num_adapted))  # a LoRA on attention layers counts there, though it may begin lower
+    adapted = tuple(range(num_adapted))  # a LoRA on attention layers is counted there, although it may begin lower
     network = network.model_copy(
         update={"layers": adapted, "attention_layers": adapted if network.attention_layers else ()}
     )
@@ -88,7 +88,7 @@ def _cost(
 
 
 def meta_base(module: nn.Module, name: str) -> BaseLM:
-    """Install the hooks on a base on the meta device; its texts begin with a token of their own.
+    """Install the hooks on a base on the meta device; its texts begin with a start token.
 
     Args:
         module: the base.

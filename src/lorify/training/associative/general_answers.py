@@ -35,13 +35,13 @@ class _AnswersFile(BaseModel):
 def prepare_general_answers(
     base: BaseLM, run_dir: Path, max_new_tokens: int, report: Callable[[int, int], None]
 ) -> list[GeneralAnswer]:
-    """Let the base answer the unrelated training prompts greedily, once; the run folder stores the answers.
+    """Answer the unrelated training prompts with the base, greedily and once; the run folder stores the answers.
 
     Args:
         base: the bare base.
-        run_dir: folder of the run; created if it is missing.
-        max_new_tokens: longest answer, in tokens; longer ones are cut.
-        report: called with the number of prompts answered since the last call and the number of all prompts.
+        run_dir: folder of the run; created if missing.
+        max_new_tokens: maximum length of an answer in tokens; longer ones are cut.
+        report: called with the number of prompts answered since the last call and the total number of prompts.
 
     Raises:
         TrainingError: if the run folder cannot be written.

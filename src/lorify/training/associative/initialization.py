@@ -1,4 +1,4 @@
-"""The hypernetwork that a training run starts from: random weights, or those of another hypernetwork."""
+"""The hypernetwork that a training run starts from: random weights or another hypernetwork's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUM_SINK_TOKENS = 4
 """The first tokens are attention sinks, with activations hundreds of times larger than those of any other token."""
 
 ATTENTION_FIELDS = ("attention_rank", "attention_layers", "attention_modules")
-"""Fields of the config about the static LoRA on attention layers."""
+"""Config fields of the static LoRA on attention layers."""
 OTHER_WEIGHTS = ("surroundings.", "reader.", "next_", "attention_")
 """Weights that do not have one entry for each adapted block."""
 
@@ -56,7 +56,7 @@ def hypernetwork_config(config: AssociativeTrainingConfig, base: BaseLM) -> Asso
 
 
 def _attention_fields(settings: AssociativeSettings, base: BaseLM, last: int) -> dict[str, Any]:
-    """The fields of the config about the static LoRA on attention layers."""
+    """The config fields of the static LoRA on attention layers."""
     if not settings.attention_rank:
         return {}
     linears = {name: base.linear(last, name) for name in settings.attention_modules}
@@ -71,7 +71,7 @@ def _attention_fields(settings: AssociativeSettings, base: BaseLM, last: int) ->
 def initialize_hypernetwork(
     config: AssociativeTrainingConfig, base: BaseLM
 ) -> tuple[AssociativeConfig, AssociativeHypernetwork]:
-    """Build the hypernetwork that a run starts from: random weights, or those of `init_from`.
+    """Build the hypernetwork that a run starts from: random weights or those of `init_from`.
 
     Raises:
         BaseModelError: if the base has no such linear layers.
@@ -96,7 +96,7 @@ def initialize_hypernetwork(
     new_config = hypernetwork_config(config, base).model_copy(update=kept)
     hypernetwork = AssociativeHypernetwork(new_config)
     if hypernetwork.reader is not None:
-        hypernetwork.reader.requires_grad_(False)  # readers are trained in runs of their own
+        hypernetwork.reader.requires_grad_(False)  # readers are trained in separate runs
     copy_matching_weights(hypernetwork, new_config, old, old_config, name=str(config.init_from))
     return new_config, hypernetwork
 
@@ -110,7 +110,7 @@ def copy_matching_weights(
     *,
     name: str,
 ) -> None:
-    """Copy the weights that two hypernetworks have in common; others stay as they are.
+    """Copy the weights that two hypernetworks have in common; others stay unchanged.
 
     Args:
         hypernetwork: the new hypernetwork.

@@ -1,4 +1,4 @@
-"""The run that trains an associative hypernetwork, as an entry of the registry."""
+"""The registry entry of runs that train an associative hypernetwork."""
 
 from __future__ import annotations
 

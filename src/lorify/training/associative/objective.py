@@ -31,11 +31,11 @@ from lorify.training.preparation import Preparation
 
 ROW_GROUPS = 2
 HELDOUT_EVERY = 10
-"""One in this many unrelated prompts is held out."""
+"""One unrelated prompt in this many is held out."""
 
 
 def prepare_associative(config: AssociativeTrainingConfig, preparation: Preparation) -> AssociativeObjective:
-    """Read the data, let the base answer unrelated prompts, and build the objective.
+    """Read the data, answer unrelated prompts with the base, and build the objective.
 
     Raises:
         LorifyError: if data or base cannot be read.
@@ -50,7 +50,7 @@ def prepare_associative(config: AssociativeTrainingConfig, preparation: Preparat
             "data.focus_probability needs a hypernetwork with a reader in init_from; train one with kind reader, or "
             "set it to 0"
         )
-    # A reader keeps the word weights that it was trained with.
+    # A reader keeps the word weights it was trained with.
     kept = load_relevance(config.init_from) if config.init_from is not None else None
     general: list[GeneralAnswer] = []
     if config.data.general_probability:
@@ -86,7 +86,7 @@ class AssociativeObjective:
         heldout_steps: StepBuilder,
         relevance: Relevance | None = None,
     ) -> None:
-        """Start from a new hypernetwork, or from that of `config.init_from`.
+        """Start from a new hypernetwork or the one at `config.init_from`.
 
         Args:
             config: config of the run.

@@ -1,4 +1,4 @@
-"""Fitting the relevance of a new associative hypernetwork to the documents that it trains on."""
+"""Fit the relevance of a new associative hypernetwork to its training documents."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class QuestionRow:
 
     Attributes:
         segments: the questions.
-        numbers: index of each among all segments of the step.
+        numbers: index of each segment among all segments of the step.
         context: row of the step that the questions are from.
         factors: factor of each token of the step in the focused adapter, 0 outside of its contexts `[tokens]`; None if
             the adapter is not focused.
@@ -37,7 +37,7 @@ class QuestionRow:
 
 
 def plan_rows(step: Step, memory: StepMemory, finder: AnswerFinder | None) -> list[QuestionRow]:
-    """Plan the rows of a step: each question of a focused row gets a row of its own, after all others.
+    """Plan the rows of a step: each question of a focused row gets its own row, after all others.
 
     Args:
         step: the step.

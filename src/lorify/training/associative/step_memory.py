@@ -1,4 +1,4 @@
-"""The memory that the chunks of one training step make.
+"""The memory made from the chunks of one training step.
 
 Shape letters: L adapted blocks, r rank of the memory, d hidden size, w width of the reader.
 """
@@ -55,7 +55,7 @@ class StepMemory:
         return self.tokens.keys.shape[2]
 
     def document(self, context: int) -> EncodedDocument:
-        """Return one context as the reader sees it."""
+        """Return one context in the reader's encoding."""
         assert self.documents is not None
         return EncodedDocument(self.documents[self.token_ranges[context]], self.words[context])
 
@@ -147,8 +147,8 @@ def _concatenate(parts: Sequence[Tensor]) -> Tensor:
 def mix_statistics(statistics: Statistics, mixing: Tensor) -> Statistics:
     """Compute the statistics of each row from those of the contexts.
 
-    Copies of a context beyond the first carry no gradient: a thousand copies of noise would make a thousandfold
-    gradient, and the direction that silences noise is the same with one copy.
+    Copies of a context beyond the first carry no gradient: a thousand copies of noise would scale its gradient by a
+    thousand, and one copy gives the same direction.
 
     Args:
         statistics: statistics of the contexts.

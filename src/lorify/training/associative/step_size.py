@@ -1,4 +1,4 @@
-"""The size of an associative run's step: of its chunks, and of the rows of questions that the base reads."""
+"""The size of a step of an associative run: its chunks, and the rows of questions that the base reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lorify.training.context_sizes import (
 from lorify.training.engine.packing import pack_rows
 
 SENTENCE_TOKENS = 20
-"""Usual length of a sentence to complete, and of its beginning."""
+"""Typical length of a sentence to complete, and of its beginning."""
 GENERAL_PROMPT_TOKENS = 12
 
 
@@ -35,11 +35,11 @@ class RowSize:
 
     Attributes:
         context: index of their context.
-        tokens: what the base reads.
+        tokens: tokens that the base reads.
         answers: answer tokens.
         located: answer tokens whose positions in the context are known.
         taught: answer tokens with a teacher.
-        teacher_tokens: what the teacher reads.
+        teacher_tokens: tokens that the teacher reads.
         is_focused: whether the adapter is focused on the question.
     """
 
@@ -68,7 +68,7 @@ class StepSize:
 
     @property
     def num_tokens(self) -> int:
-        """Return what the base reads, without padding."""
+        """Return the number of tokens that the base reads, without padding."""
         return sum(self.chunks) + sum(row.tokens + row.teacher_tokens for row in self.rows)
 
 
@@ -91,7 +91,7 @@ def measure_step(step: Step) -> StepSize:
 
 
 def usual_step_size(config: AssociativeTrainingConfig) -> StepSize:
-    """Return the usual size of a step."""
+    """Return the typical size of a step."""
     data, chunk_tokens = config.data, config.hypernetwork.chunk_tokens
     contexts = _asked_contexts(config)
     taught = data.texts if data.texts_path else 0
@@ -129,7 +129,7 @@ def _asked_contexts(config: AssociativeTrainingConfig) -> list[ContextSize]:
 
 
 def _rows(number: int, context: ContextSize, focus_probability: float) -> list[RowSize]:
-    """Rows of a context: one for all of its questions, or if most are focused, one for each."""
+    """Rows of a context: one for all its questions, or one for each if most are focused."""
     located = min(context.answer_tokens - 1, MAX_POSITIONED_TOKENS)
     if focus_probability < 1 / 2:
         return [RowSize(number, context.row_tokens, context.row_answers, context.questions * located)]
@@ -138,7 +138,7 @@ def _rows(number: int, context: ContextSize, focus_probability: float) -> list[R
 
 
 def _with_general(rows: Sequence[RowSize], config: AssociativeTrainingConfig) -> list[RowSize]:
-    """Add an unrelated prompt to a row of the first contexts, as many as usually get one."""
+    """Add an unrelated prompt to a row of the first contexts, to as many as typically get one."""
     answer = config.data.general_answer_tokens
     prompt = GENERAL_PROMPT_TOKENS + TURN_END_TOKENS
     wanted = round(config.data.general_probability * len({row.context for row in rows}))

@@ -26,7 +26,7 @@ from lorify.training.engine.packing import Segment
 
 LISTED_KINDS = ("questions", "self_generated", "images", "digits")
 MAX_DRAWS = 20
-"""Contexts that are drawn before a batch is given up because none fits."""
+"""Number of contexts to draw before giving up on a batch because none fits."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ContextRow:
 
 
 class PerceiverBatches:
-    """Builds batch n from the seed alone: draws contexts until the batch is full."""
+    """Builds batch n from the seed alone, drawing contexts until the batch is full."""
 
     def __init__(
         self,
@@ -94,7 +94,8 @@ class PerceiverBatches:
         """
         if self.config.data.carry_over:
             return self._streams.batch(batch)
-        # Contexts have their own generator, so that runs of other hypernetworks with this seed see the same needles.
+        # Contexts have their own generator, so that runs of other hypernetworks with the same seed see the same
+        # needles.
         contexts, rng = self._generators(str(batch))
         return next(self._pack(contexts, rng, batch // WINDOW_BATCHES))
 
@@ -106,7 +107,7 @@ class PerceiverBatches:
         return random.Random(seed), random.Random(f"{seed}/questions and chunks")
 
     def _pack(self, contexts: random.Random, rng: random.Random, window: int) -> Iterator[list[ContextRow]]:
-        """Fill one batch after the other; the context that does not fit begins the next one."""
+        """Fill one batch after another; a context that does not fit starts the next one."""
         data = self.config.data
         rows: list[ContextRow] = []
         draws = 0
@@ -149,7 +150,7 @@ class PerceiverBatches:
         )
 
     def _choose(self, example: Example, document: str, rng: random.Random) -> Sequence[Question]:
-        """Choose questions about a context: at random, or as published one of the groups in their order."""
+        """Choose questions about a context: at random, or, as published, one of their groups in order."""
         data = self.config.data
         if data.sampling == "contexts":
             questions = rng.sample(example.questions, min(len(example.questions), data.questions_per_context))
@@ -186,7 +187,7 @@ class PerceiverBatches:
         return kind, generate_niah_example(rng, length_tokens=length, count_tokens=self._count_tokens)
 
     def _draw_of(self, window: int) -> Mapping[str, Draw]:
-        """How listed contexts are drawn in a window of batches."""
+        """Functions that draw listed contexts in a window of batches, by kind."""
         if self._window[0] != window:
             seed = f"{self.config.seed}/{self.split}/{window}"
             draws = {k: source.window(random.Random(f"{seed}/{k}")) for k, source in self._sources.items()}
@@ -241,14 +242,14 @@ class PerceiverBatches:
 def draw_num_chunks(
     rng: random.Random, num_tokens: int, *, probabilities: Sequence[float], min_tokens: int, max_tokens: int
 ) -> int:
-    """Draw the number of chunks of a context among the numbers that make chunks neither too short nor too long.
+    """Draw the number of chunks of a context among those that make chunks neither too short nor too long.
 
     Args:
         rng: random number generator.
         num_tokens: length of the context with one chunk's affixes.
         probabilities: of 1, 2, 3 ... chunks.
         min_tokens: shortest chunk.
-        max_tokens: longest chunk; if the list has no sufficient number, the result is the smallest sufficient one.
+        max_tokens: longest chunk; if no number in the list is sufficient, the result is the smallest sufficient number.
     """
     least, most = max(1, math.ceil(num_tokens / max_tokens)), max(1, math.ceil(num_tokens / min_tokens))
     feasible = {n: p for n, p in enumerate(probabilities, 1) if least <= n <= most and p}

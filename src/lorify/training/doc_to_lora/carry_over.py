@@ -1,8 +1,8 @@
-"""Batches that begin with the context that did not fit the one before, as published.
+"""Batches that start with the context that did not fit into the previous one, as published.
 
-Where that context is dropped instead, long contexts are drawn less often than their share, because they overflow more
+If that context were dropped, long contexts would be drawn less often than their share, because they overflow more
 often. Batches 64 apart follow one another in a stream, so that several processes need not build each other's batches. A
-stream starts again after 16 batches, so that a resumed run rebuilds only a few batches.
+stream restarts after 16 batches, so that a resumed run rebuilds only a few.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Batch = TypeVar("Batch")
 
 @dataclass
 class _Position(Generic[Batch]):
-    """Where a stream is: its window, the index of its next batch, and the batches from there."""
+    """The position of a stream: its window, the index of its next batch, and the iterator over its batches."""
 
     window: int
     index: int
@@ -28,7 +28,7 @@ class _Position(Generic[Batch]):
 
 
 class Streams(Generic[Batch]):
-    """Finds batch n in its stream; batches that are asked for in order are built once."""
+    """Finds batch n in its stream; batches requested in order are built once."""
 
     def __init__(self, start: Callable[[int, int], Iterator[Batch]]) -> None:
         """Build batches with `start(window, stream)`, an endless iterator over the batches of one stream."""
@@ -36,7 +36,7 @@ class Streams(Generic[Batch]):
         self._positions: dict[int, _Position[Batch]] = {}
 
     def batch(self, number: int) -> Batch:
-        """Return batch `number`, counted from 0 over the whole run; builds those before it in its stream if needed."""
+        """Return batch `number`, counted from 0 over the whole run; builds earlier ones in its stream if needed."""
         window, place = divmod(number, WINDOW_BATCHES)
         index, stream = divmod(place, NUM_STREAMS)
         position = self._positions.get(stream)

@@ -18,12 +18,12 @@ from lorify.hypernets.doc_to_lora.training_config import PerceiverData
 from lorify.training.doc_to_lora.mixture import ByContext, ByQuestion, ContextSource, ListedShard
 
 Contexts = Mapping[str, Sequence[Example]]
-"""Contexts by kind: a field of `PerceiverData` with a share."""
+"""Contexts by kind, which is a field of `PerceiverData` that gives its share."""
 
 
 @dataclass(frozen=True)
 class LoadedContexts:
-    """Contexts that need no base.
+    """Contexts that do not depend on the base.
 
     Attributes:
         train: to train on.
@@ -62,7 +62,7 @@ def add_self_generated(loaded: LoadedContexts, data: PerceiverData, base: BaseLM
 
     Raises:
         LorifyError: if the data cannot be read or was generated with another base.
-        TrainingError: if a kind with a share has too few contexts to hold some out.
+        TrainingError: if a kind with a share has too few contexts for a held-out part.
     """
     train, heldout = SelfGeneratedSets(), SelfGeneratedSets()
     if data.self_generated_path is not None and data.self_generated:
@@ -80,7 +80,7 @@ def add_self_generated(loaded: LoadedContexts, data: PerceiverData, base: BaseLM
 
 
 def context_sources(contexts: Contexts, data: PerceiverData) -> Mapping[str, ContextSource]:
-    """Return how the contexts of each kind are drawn: as `data.sampling` says, images always by context."""
+    """Return how the contexts of each kind are drawn: according to `data.sampling`, but images always by context."""
     sources: dict[str, ContextSource] = {kind: ByContext(listed) for kind, listed in contexts.items()}
     if data.sampling == "contexts":
         return sources

@@ -1,9 +1,9 @@
-"""Estimates of what a Perceiver run needs, from its config alone: no weights are loaded.
+"""Estimate what a Perceiver run needs from its config alone; no weights are loaded.
 
-Parameter counts are exact. Memory and operations are those of the code itself, run on tensors without memory
-(`lorify.training.engine.peak_memory`): of context encoder and Perceiver over a full batch of contexts, of the base over
-its questions, with its kind of attention and the logits of the answers, and of generating an adapter block by block.
-Time is that of the operations at a usual utilization of an accelerator, with the time to read stored data.
+Parameter counts are exact. Memory and operations are measured by running the code itself on tensors without memory
+(`lorify.training.engine.peak_memory`): context encoder and Perceiver over a full batch of contexts, the base over its
+questions, with its kind of attention and the logits of the answers, and generating an adapter block by block. Time
+follows from the operations at a typical utilization of an accelerator, plus the time to read stored data.
 `benchmarks/dry_runs.py` and `benchmarks/generation_memory.py` compare them with real steps.
 """
 
@@ -35,16 +35,16 @@ from lorify.training.engine.peak_memory import Cost, measure_cost
 WEIGHT_AND_GRADIENT_BYTES = 2 * FLOAT32_BYTES
 MOMENTS_BYTES = 2 * FLOAT32_BYTES
 SHARD_BYTES = 3 * FLOAT32_BYTES
-"""Weight and two moments, split over the processes."""
+"""Bytes of a weight and its two moments, split over the processes."""
 USUAL_CONTEXT_TOKENS = 512
-"""Contexts of a batch are counted as if they had this length, where chunks may be longer."""
+"""Contexts of a batch are counted with this length if chunks may be longer."""
 SECONDS_A_STORED_CONTEXT = 0.009
-"""Reading a context of self-generated data from its shard; measured on one CPU core."""
+"""Seconds to read a context of self-generated data from its shard; measured on one CPU core."""
 MEAN_CONTEXT_TOKENS = 277
 """Mean length of a context in the published data (Doc-to-LoRA, section 4)."""
 ANSWER_SHARE = 0.5
 QUANTIZED_BYTES = 0.55
-"""A weight in 4 bits, with the scales of its block."""
+"""Bytes of a weight in 4 bits, including its block's scales."""
 
 
 def dry_run(config: PerceiverTrainingConfig, *, answer_share: float = ANSWER_SHARE) -> DryRun:
@@ -86,7 +86,7 @@ class _Estimate:
         state = round((WEIGHT_AND_GRADIENT_BYTES + self._optimizer_bytes()) * num_trained)
         contexts, context_bytes = self._context_cost(backward=True), self._context_cost(backward=False).kept_bytes
         questions = self._question_cost()
-        # Of encoder and Perceiver the base's step keeps what their backward pass needs, which comes after its own.
+        # While the base runs, the activations of encoder and Perceiver are kept: their backward pass comes later.
         activations = max(context_bytes + questions.peak_bytes, contexts.peak_bytes)
         whole = BFLOAT16_BYTES * self.base.num_parameters + self._encoder_bytes()
         optimization = self.config.optimization
@@ -109,7 +109,7 @@ class _Estimate:
         )
 
     def _base_bytes(self) -> int:
-        """The base in training; of a sharded one a process holds its part of the blocks, and one block that runs."""
+        """The base in training; if it is sharded, a process holds its part of the blocks and the block that runs."""
         if not self.config.sharded_base or self.config.num_processes == 1:
             return BFLOAT16_BYTES * self.base.num_parameters
         blocks = sum(map(count_parameters, self.base.blocks))
@@ -120,13 +120,13 @@ class _Estimate:
         return 0 if patch_grid(self.config) else self.encoder.num_parameters
 
     def _encoder_bytes(self) -> int:
-        """The context encoder, where it is not the base itself."""
+        """The context encoder, if it is not the base itself."""
         if self.config.hypernetwork.quantized_encoder:
             return round(QUANTIZED_BYTES * self._encoder_parameters())
         return 0 if self.encoder is self.base else BFLOAT16_BYTES * self._encoder_parameters()
 
     def _optimizer_bytes(self) -> float:
-        """Optimizer state a parameter, and of a sharded run the part of the weight."""
+        """Bytes of optimizer state per parameter, and in a sharded run its part of the weight."""
         is_sharded = self.config.sharded and self.config.num_processes > 1
         return SHARD_BYTES / self.config.num_processes if is_sharded else MOMENTS_BYTES
 
@@ -169,7 +169,7 @@ class _Estimate:
         contexts = self._num_contexts
         network, tokens = self.hypernetwork_config, self.config.data.batch_question_tokens
         layers = range(network.first_layer, network.first_layer + network.num_layers)
-        joined = network.first_layer == 0  # else each context has a sequence of its own
+        joined = network.first_layer == 0  # otherwise each context is a separate sequence
         rows = 1 if joined else contexts
         shape = StepShape(
             rows=rows,
@@ -199,7 +199,7 @@ class _Estimate:
         return measure_cost(generate, (module, hypernetwork)).peak_bytes
 
     def _teacher_flops(self) -> float:
-        """The base over questions with their contexts; self-generated data stores what the teacher says."""
+        """The base over questions with their contexts; in self-generated data the teacher's predictions are stored."""
         data = self.config.data
         if self.config.optimization.loss != "kl":
             return 0.0
@@ -211,7 +211,7 @@ class _Estimate:
 def _encoder_and_chunk(
     hypernetwork_config: PerceiverConfig, module: nn.Module, tokens: int
 ) -> tuple[ContextEncoder, Chunk]:
-    """A context encoder on the meta device, and a chunk for it: a text of so many tokens or the patches of an image."""
+    """A context encoder on the meta device, and a chunk for it: a text of the given length or an image's patches."""
     grid = hypernetwork_config.encoder.patches
     if grid is not None:
         patches = torch.zeros(1, grid.num_patches, grid.feature_size)

@@ -19,7 +19,7 @@ def build_hypernetwork_config(
     """Build the config of the hypernetwork that a run trains, for its base and its context encoder.
 
     Raises:
-        ConfigError: if the base lacks blocks that the run wants to adapt.
+        ConfigError: if the base lacks blocks that the run adapts.
     """
     settings = config.hypernetwork
     tokenizer = encoder.tokenizer
@@ -82,11 +82,11 @@ def num_encoder_layers(config: PerceiverTrainingConfig, of_encoder: int, num_ada
 
 
 def perceiver_fields(config: PerceiverTrainingConfig, window_tokens: int) -> dict[str, Any]:
-    """Return the fields that the run's and the network's config share; the scaling is the published `2 r^1.5`.
+    """Return the fields shared by the run's and the network's config; the scaling is the published `2 r^1.5`.
 
     Args:
         config: the run.
-        window_tokens: window of the context encoder, which is the longest chunk if the run names none.
+        window_tokens: window of the context encoder, which is the longest chunk if the config does not set one.
     """
     settings = config.hypernetwork
     names = set(type(settings).model_fields) & set(PerceiverConfig.model_fields) - {"encoder", "patches", "modules"}

@@ -1,4 +1,4 @@
-"""The run that trains a Perceiver hypernetwork, as an entry of the registry."""
+"""The registry entry of runs that train a Perceiver hypernetwork."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Which context comes next: drawn from a list, or in proportion to the number of questions as published.
+"""Choose the next context: from a list, or in proportion to the number of questions as published.
 
-As published, each question about a context is a sample of its own. The data sets are mixed in proportion to their
-numbers of questions, but each set makes up at least a hundredth of the samples. Within a set all questions are equally
-likely. Stored sets are larger than memory and are read file by file; therefore a window of batches draws from a few
-files of each set.
+As published, each question about a context is a separate sample. The data sets are mixed in proportion to their numbers
+of questions, but each set makes up at least a hundredth of the samples. Within a set all questions are equally likely.
+Stored sets are larger than memory and are read file by file, so a window of batches draws from a few files of each set.
 
 Source: Doc-to-LoRA (arXiv 2602.15902), `get_ds_prob` and `pack` of github.com/SakanaAI/doc-to-lora. Ours differs: draws
 are with replacement, so that each batch depends on the seed and its number alone.
@@ -32,7 +31,7 @@ class Shard(Protocol):
 
     @property
     def num_questions(self) -> int:
-        """Number of questions, for which nothing is read."""
+        """Number of questions, known without reading the contexts."""
         ...
 
     def __getitem__(self, index: int, /) -> Example:
@@ -60,7 +59,7 @@ class QuestionSet(Protocol):
 
 @dataclass(frozen=True)
 class ListedShard:
-    """Contexts in memory, as a shard and as a set of this one shard."""
+    """Contexts in memory, which are both a shard and a set with this single shard."""
 
     contexts: Sequence[Example]
 
@@ -86,7 +85,7 @@ class ListedShard:
 def mixture_probabilities(sizes: Sequence[int], min_share: float = MIN_SHARE) -> list[float]:
     """Compute the probability of each set: its share of all samples, but at least `min_share`.
 
-    Sets of at most `min_share` of all samples get `min_share`; the others divide what is left by their sizes.
+    Sets of at most `min_share` of all samples get `min_share`; the others share the rest in proportion to their sizes.
 
     Args:
         sizes: number of samples of each set.
@@ -102,9 +101,9 @@ def mixture_probabilities(sizes: Sequence[int], min_share: float = MIN_SHARE) ->
 
 
 def group_questions(lengths: Sequence[int], *, max_tokens: int | None, max_questions: int) -> list[list[int]]:
-    """Divide the questions about a context into samples, in order.
+    """Split the questions about a context into samples, in order.
 
-    A question that is too long by itself is dropped. The others fill one sample after the other.
+    A question that is too long on its own is dropped. The others fill one sample after another.
 
     Args:
         lengths: tokens of each question with its answer.
@@ -131,13 +130,13 @@ def group_questions(lengths: Sequence[int], *, max_tokens: int | None, max_quest
 
 
 class ContextSource(Protocol):
-    """A kind of contexts, with a way to draw them."""
+    """A kind of context, with a way to draw them."""
 
     def window(self, rng: random.Random) -> Draw:
         """Return the function that draws in a window of batches.
 
         Args:
-            rng: makes the choices that hold for the whole window.
+            rng: makes the choices that apply to the whole window.
         """
         ...
 
@@ -150,7 +149,7 @@ class ByContext(ContextSource):
         self.contexts = contexts
 
     def window(self, rng: random.Random) -> Draw:
-        """Return the function that draws; all windows are the same."""
+        """Return the function that draws, which is the same in all windows."""
         del rng
         return lambda draws: draws.choice(self.contexts)
 
@@ -159,7 +158,7 @@ class ByQuestion(ContextSource):
     """Draws contexts of several sets in proportion to their number of questions, as published."""
 
     def __init__(self, sets: Sequence[QuestionSet]) -> None:
-        """Draw from these sets; those without questions are left out."""
+        """Draw from these sets, except those without questions."""
         self.sets = [of_set for of_set in sets if of_set.num_questions]
         self.probabilities = mixture_probabilities([of_set.num_questions for of_set in self.sets])
         self._shards = [list(of_set.shards) for of_set in self.sets]
@@ -187,7 +186,7 @@ class ByQuestion(ContextSource):
 
 @dataclass
 class _OpenShard:
-    """A shard, whose questions are counted when the first one is drawn."""
+    """A shard whose questions are counted at the first draw."""
 
     shard: Shard
     _ends: list[int] = field(default_factory=list)
@@ -196,7 +195,7 @@ class _OpenShard:
         """Draw a context in proportion to its number of questions."""
         if not self._ends:
             self._ends = list(accumulate(self.shard.question_counts()))
-        if not self._ends[-1]:  # the number of questions in a file's metadata is a little too large
+        if not self._ends[-1]:  # the number of questions in a file's metadata is slightly too large
             return self.shard[0]
         (index,) = rng.choices(range(len(self._ends)), cum_weights=self._ends)
         return self.shard[index]

@@ -9,8 +9,8 @@ generated weights:
 with `l` the cross-entropy, or the KL to the teacher's top predictions.
 
 Source: Doc-to-LoRA (arXiv 2602.15902), section 3 and appendix; github.com/SakanaAI/doc-to-lora. Ours differs: the
-teacher is run on the fly where its log-probabilities are not stored, and the questions about a context share the tokens
-that their prompts begin with.
+teacher is run on the fly if its log-probabilities are not stored, and questions about the same context share the prefix
+of their prompts.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ FIXED_FIELDS = (
     "num_layers", "first_layer", "modules", "rank", "latent_size", "num_latents", "num_blocks", "self_attentions",
     "shared_weights", "num_heads", "num_kv_heads", "head_size", "residual_mlps", "mlp_per_layer", "bias_adapter",
 )  # fmt: skip
-"""Fields that a run cannot change of the hypernetwork it starts from."""
+"""Fields of the initial hypernetwork that a run cannot change."""
 NO_CONTEXTS: Contexts = {}
 NUM_LENGTH_GROUPS = 3
-"""Texts are encoded in so many groups of similar length where they cannot share one sequence."""
+"""Texts that cannot share one sequence are encoded in this many groups of similar length."""
 
 
 def prepare_perceiver(config: PerceiverTrainingConfig, preparation: Preparation) -> PerceiverObjective:
@@ -98,17 +98,17 @@ class PerceiverObjective:
         train: Contexts = NO_CONTEXTS,
         heldout: Contexts = NO_CONTEXTS,
     ) -> None:
-        """Start with a new hypernetwork, or with that of `config.init_from`.
+        """Start with a new hypernetwork or the one at `config.init_from`.
 
         Args:
             config: the run.
-            base: the frozen base, which is the teacher too.
-            train: contexts with questions, by kind; those of the kinds that are generated are not among them.
-            heldout: the same, to evaluate on.
+            base: the frozen base, which is also the teacher.
+            train: contexts with questions by kind, without generated kinds.
+            heldout: the same for evaluation.
 
         Raises:
             ConfigError: if the data has images and the context encoder reads text only.
-            HypernetworkError: if `init_from` holds another kind or is for another base, or the encoder does not fit.
+            HypernetworkError: if `init_from` has another kind or base, or the encoder does not fit.
             TrainingError: if `init_from` does not have the fields of the config.
         """
         self.config, self.base = config, base
@@ -183,15 +183,15 @@ class PerceiverObjective:
         DOC_TO_LORA.save(folder, self.hypernetwork_config, self.hypernetwork)
 
     def score_contexts(self, rows: Sequence[ContextRow], *, noise_alpha: float = 0.0) -> ContextScores:
-        """Answer the questions about some contexts with the adapters generated for these.
+        """Answer the questions about some contexts with the adapters generated for them.
 
-        All questions are one sequence for the base. If adapters begin above its first block, each context has a row of
-        its own instead, so that repeated rows skip the blocks below (see `lorify.base.lower_block_cache`).
+        All questions are one sequence for the base. If adapters begin above its first block, each context has its own
+        row instead, so that repeated rows skip the blocks below (see `lorify.base.lower_block_cache`).
 
         Args:
             rows: the contexts.
             noise_alpha: strength of the noise on the questions' embeddings (NEFTune); as in the reference
-                implementation, its bound is that of one sequence with all questions.
+                implementation, its bound is for one sequence with all questions.
         """
         first_layer = self.hypernetwork_config.first_layer
         merged = merge_chunks(self.generate(rows), [len(row.chunks) for row in rows], self.hypernetwork.bias())
@@ -287,8 +287,8 @@ def load_initial(folder: Path, wanted: PerceiverConfig, base: BaseLM) -> tuple[P
         base: the base of the run.
 
     Raises:
-        HypernetworkError: if it is of another kind, for another base, missing or damaged.
-        TrainingError: if one of `FIXED_FIELDS` is not as in `wanted`.
+        HypernetworkError: if it has another kind or base, or is missing or damaged.
+        TrainingError: if one of `FIXED_FIELDS` differs from `wanted`.
     """
     loaded, hypernetwork = DOC_TO_LORA.load(folder)
     check_made_for(base, base_name=loaded.base_name, base_digest=loaded.base_digest, name=str(folder))
@@ -309,7 +309,7 @@ def _as_text(value: object) -> str:
 
 
 def _groups(chunks: Sequence[Chunk]) -> list[list[int]]:
-    """Indices of chunks in groups, each of texts of similar length, or of images."""
+    """Indices of chunks in groups of texts of similar length, or of images."""
     images = [i for i, chunk in enumerate(chunks) if isinstance(chunk, ImageChunk)]
     texts = [i for i, chunk in enumerate(chunks) if not isinstance(chunk, ImageChunk)]
     groups = split_by_length([len(chunks[i]) for i in texts], NUM_LENGTH_GROUPS) if texts else []

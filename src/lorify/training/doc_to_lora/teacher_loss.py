@@ -1,4 +1,4 @@
-"""KL of the student to the teacher, with stored predictions of the teacher or with new ones."""
+"""KL of the student to the teacher, with stored or new predictions of the teacher."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def kl_to_teacher(
     Args:
         base: the teacher, which reads the context in its prompt.
         logits: the student's, at all answer tokens `[answers, vocabulary]`.
-        rows: contexts with questions; the teacher's answers to some of these may be stored.
+        rows: contexts with questions; the teacher's answers to some questions may be stored.
         segment: index of the question that each answer token belongs to `[answers]`.
-        top_k: number of teacher predictions a token, where they are not stored.
+        top_k: number of teacher predictions per token if they are not stored.
         autocast: precision in which the teacher is run.
-        always_runs: run the teacher even if all its answers are stored, because other processes may have to run a base
+        always_runs: run the teacher even if all its answers are stored, because other processes may need to run a base
             that is sharded over all of them.
     """
     teacher_answers = [question for row in rows for question in row.teacher_answers]
@@ -58,8 +58,8 @@ def kl_to_teacher(
 def stored_kl_per_token(logits: Tensor, stored: Sequence[SelfGeneratedQuestion]) -> Tensor:
     """Compute KL(teacher || student) per answer token, in nats, summed over the teacher's top k tokens.
 
-    The number k of stored predictions may differ between questions. Tokens outside of the top k are left out, and
-    neither distribution is normalized again.
+    The number k of stored predictions may differ between questions. Tokens outside the top k are ignored, and neither
+    distribution is renormalized.
 
     Args:
         logits: the student's, at the answer tokens of all `stored` questions in order `[answers, vocabulary]`.

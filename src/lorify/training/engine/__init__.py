@@ -1,1 +1,1 @@
-"""The training loop, and code that several objectives share."""
+"""The training loop, and code shared by several objectives."""

@@ -1,6 +1,6 @@
 """Curves of a run, in event files for TensorBoard.
 
-Points are written immediately, in the caller's thread. PyTorch's own writer uses a thread of its own, which prints its
+Points are written immediately, in the caller's thread. PyTorch's writer uses a separate thread, which prints a
 traceback to the terminal when the disk is full.
 """
 

@@ -9,14 +9,14 @@ from accelerate.utils import parse_flag_from_env
 from lorify.errors import TrainingError
 
 _WORLD_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
-"""Variables in which torchrun and the variants of mpirun give the number of processes."""
+"""Environment variables in which torchrun and variants of mpirun give the number of processes."""
 
 
 def check_launch() -> None:
     """Refuse options of `accelerate launch` that would have no effect.
 
     Raises:
-        TrainingError: if it shards by itself, or was to start several processes and started one.
+        TrainingError: if it does its own sharding, or was meant to start several processes but started one.
     """
     for variable, option in (("ACCELERATE_USE_FSDP", "--use_fsdp"), ("ACCELERATE_USE_DEEPSPEED", "--use_deepspeed")):
         if parse_flag_from_env(variable):

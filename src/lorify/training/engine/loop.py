@@ -1,6 +1,7 @@
 """The training loop for all kinds of runs, on CPU and GPU; a resumed run gives the same result as an uninterrupted one.
 
-What is trained, and on what, is an `Objective`. The loop only knows steps, the optimizer, checkpoints and curves.
+An `Objective` defines the trained module and its data. The loop handles only steps, the optimizer, checkpoints and
+curves.
 """
 
 from __future__ import annotations
@@ -48,10 +49,10 @@ class TrainingProgress:
     Attributes:
         step: optimizer steps done.
         metrics: loss, the objective's metrics, gradient norm and learning rate.
-        tokens_per_second: tokens that the base read, a second.
-        steps_per_second: steps, a second, with evaluation and checkpoint if the step had one.
-        data_share: share of the time in which batches were built.
-        peak_bytes: most memory of the accelerator that the run has taken; 0 on a CPU.
+        tokens_per_second: tokens that the base read per second.
+        steps_per_second: steps per second, including evaluation and checkpoint if the step had one.
+        data_share: share of the time spent building batches.
+        peak_bytes: peak accelerator memory of the run so far; 0 on a CPU.
     """
 
     step: int
@@ -63,11 +64,11 @@ class TrainingProgress:
 
 
 class Trainer:
-    """Trains an objective in a run folder with `checkpoint`, `best`, TensorBoard `curves` and, if wanted, `last`.
+    """Trains an objective in a run folder with `checkpoint`, `best`, TensorBoard `curves` and optionally `last`.
 
-    Under `accelerate launch` each process trains on batches of its own, and gradients are averaged over all processes.
+    Under `accelerate launch` each process trains on its own batches, and gradients are averaged over all processes.
     With `sharded` in the config each process keeps a part of weights and optimizer state; the module is complete again
-    after `run`. All processes have to make the same calls.
+    after `run`. All processes must make the same calls.
     """
 
     def __init__(self, config: TrainingConfig, objective: Objective, run_dir: Path) -> None:
@@ -75,12 +76,12 @@ class Trainer:
 
         Raises:
             TrainingError: if `run_dir` holds a run with another config or cannot be written, its checkpoint is damaged
-                or not the same for all processes, or as in `check_launch`.
+                or differs between processes, or as in `check_launch`.
         """
         check_launch()
         self.config, self.objective, self.run_dir = config, objective, run_dir
         device = next(p for p in objective.module.parameters() if p.requires_grad).device
-        # The objective chooses the precision: accelerate's setting would apply to the whole process.
+        # The objective chooses the precision, since accelerate's setting would apply to the whole process.
         self.accelerator = Accelerator(cpu=device.type == "cpu")
         groups = parameter_groups(objective.module)
         self.weights = distribute_weights(objective.module, self.accelerator, sharded=config.sharded)
@@ -101,12 +102,12 @@ class Trainer:
         Args:
             report: called after each step.
             stop_at: step after which to stop; None for the last one of the config.
-            seconds: time after which no further step is started; None: no limit.
-            should_stop: asked after each step; True writes a checkpoint and stops. All processes have to agree.
+            seconds: time after which no further step starts; None: no limit.
+            should_stop: called after each step; True writes a checkpoint and stops. All processes must agree.
 
         Raises:
             TrainingError: if another process trains in the same folder, a file cannot be written, or memory runs out;
-                what was trained before is kept then.
+                progress up to then is kept.
         """
         with only_run(self.run_dir) if self.accelerator.is_main_process else nullcontext():
             deadline = float("inf") if seconds is None else time.perf_counter() + seconds
@@ -160,7 +161,7 @@ class Trainer:
                 self.objective.save_best(self.run_dir / LAST_NAME)
 
     def _out_of_memory(self) -> TrainingError:
-        """Keep what is trained, and return the error that says how to go on."""
+        """Save the progress, and return an error that tells how to continue."""
         self.optimizer.zero_grad()
         kept = None
         if self.step and self.accelerator.num_processes == 1:  # other processes may not have failed
@@ -171,7 +172,7 @@ class Trainer:
         return TrainingError(advice(self.config, self.step + 1, kept))
 
     def _is_over(self, deadline: float) -> bool:
-        """Return whether the time is over for any process, as all of them have to stop at the same step."""
+        """Return whether the time is up for any process, since all must stop at the same step."""
         return deadline < float("inf") and any(gather_object([time.perf_counter() >= deadline]))
 
     def _curves(self) -> AbstractContextManager[CurveWriter | None]:
@@ -187,12 +188,12 @@ class Trainer:
             return self.objective.evaluate()
 
     def _train_step(self) -> tuple[dict[str, float], int, float]:
-        """Make one step; gives the means of its metrics, the number of tokens and the seconds that data took."""
+        """Make one step; returns the means of its metrics, the number of tokens and the seconds spent on data."""
         metrics: dict[str, list[float]] = {}
         num_tokens, weight, data_seconds = 0, 0.0, 0.0
         with self.weights.gathered():
             for batch in self._batches():
-                # Seeded for each batch, so that a resumed run draws the same numbers on any device.
+                # Seeded per batch, so that a resumed run draws the same numbers on any device.
                 torch.manual_seed((self.config.seed << 32) + batch)
                 result = self.objective.loss(batch)
                 num_tokens += result.num_tokens
@@ -211,13 +212,13 @@ class Trainer:
         return means, num_tokens, data_seconds
 
     def _batches(self) -> Iterator[int]:
-        """Numbers of this process's batches of the next step."""
+        """Numbers of this process's batches in the next step."""
         size, index = self.accelerator.num_processes, self.accelerator.process_index
         first = self.step * self.config.optimization.accumulation
         return ((first + micro) * size + index for micro in range(self.config.optimization.accumulation))
 
     def _average_over_batches(self, weight: float) -> None:
-        """Turn summed gradients into their mean over the step's batches of all processes; average float buffers too.
+        """Turn summed gradients into their mean over the step's batches of all processes; also average float buffers.
 
         Args:
             weight: sum of the weights of this process's batches.
@@ -247,7 +248,7 @@ class Trainer:
                     path.write_text(json.dumps({"step": self.step, **heldout}, indent=1) + "\n", encoding="utf-8")
 
     def _is_stopped_by_snapshot(self) -> bool:
-        """Write a snapshot if it is time for one, and return whether `lorify watch` ends the run."""
+        """Write a snapshot if one is due, and return whether `lorify watch` ends the run."""
         if not self.config.snapshots_every or self.step % self.config.snapshots_every:
             return False
         with self.weights.gathered():

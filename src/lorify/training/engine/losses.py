@@ -27,7 +27,7 @@ def answer_logits(
         lora: updates of the rows; None: the bare base.
         noise_alpha: if above 0, noise is added to the token embeddings as in NEFTune (arXiv 2310.05914): uniform in
             +-alpha / sqrt(tokens * hidden size).
-        noise_tokens: number of tokens in that formula; None: those of the longest question with its answer.
+        noise_tokens: number of tokens in that formula; None: length of the longest question with its answer.
     """
     if noise_alpha:
         embedded = cast(nn.Module, base.model.get_input_embeddings())(rows.input_ids)  # [rows, tokens, hidden]
@@ -36,7 +36,7 @@ def answer_logits(
         inputs = {"inputs_embeds": embedded + torch.empty_like(embedded).uniform_(-bound, bound)}
     else:
         inputs = {"input_ids": rows.input_ids}
-    # With noise no two rows are equal, so that none can be reused.
+    # With noise no two rows are equal, so none can be reused.
     first_layer = min((layer for layer, _ in lora), default=0) if lora and not noise_alpha else 0
     shared = base.lower_block_cache.applied(first_layer, rows.input_ids, rows.position_ids, rows.attention_mask)
     # Attention is causal, so padding on the right does not matter.
@@ -76,13 +76,13 @@ def top_k_kl_per_token(student_logits: Tensor, teacher_logits: Tensor, top_k: in
 def retrieval_loss(queries: Tensor, keys: Tensor, is_answer: Tensor, log_counts: Tensor) -> Tensor:
     """Compute the cross-entropy of finding the answer among all tokens of the step's contexts `[n]`.
 
-    It teaches retrieval directly, where the loss on the answer reaches it only through the whole base. The cosines of
-    query and key are averaged over the blocks, since retrieved values add up in the residual stream.
+    It teaches retrieval directly, whereas the answer loss reaches it only through the whole base. The cosines of query
+    and key are averaged over the blocks, since retrieved values add up in the residual stream.
 
     Args:
         queries: output of `A` at the positions that predict an answer token `[L, n, r]`.
         keys: unit keys of all tokens `[L, tokens, r]`.
-        is_answer: `[n, tokens]`, True where the answer token follows; at least one a row.
+        is_answer: `[n, tokens]`, True where the answer token follows; at least one per row.
         log_counts: logarithm of each token's weight `[n, tokens]`; -inf excludes a token.
     """
     cosine = torch.einsum("lnr,ltr->nt", F.normalize(queries.float(), dim=-1), keys) / len(keys)
@@ -93,7 +93,7 @@ def retrieval_loss(queries: Tensor, keys: Tensor, is_answer: Tensor, log_counts:
 def answer_loss_per_segment(per_token: Tensor, segment: Tensor, num_segments: int, first_share: float) -> Tensor:
     """Average each answer's token losses `[num_segments]`: the first token has weight `first_share`.
 
-    The first token has to be retrieved; after it, the rest of an answer is easy.
+    The first token must be retrieved; after it, the rest of an answer is easy.
 
     Args:
         per_token: loss of each answer token `[answers]`.

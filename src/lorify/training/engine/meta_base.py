@@ -1,7 +1,7 @@
 """Base models without memory for their weights (on PyTorch's meta device), and the cost of a training step.
 
-Nothing is fetched for the bases of the papers: the shapes in `architectures.json` are enough. Of any other base on the
-hub only the config is fetched, and a folder needs nothing but `config.json`.
+Nothing is fetched for the papers' bases: the shapes in `architectures.json` are enough. For any other base on the hub
+only the config is fetched, and a folder needs only `config.json`.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from lorify.training.engine.peak_memory import Cost, measure_cost
 
 ARCHITECTURES_PATH = Path(__file__).parent / "architectures.json"
 FEW_BLOCKS = (2, 4)
-"""Numbers of blocks with which a step is measured; both hold as many local as global ones (Gemma 2)."""
+"""Numbers of blocks with which a step is measured; both have as many local as global blocks (Gemma 2)."""
 
 
 @dataclass(frozen=True)
 class StepShape:
-    """What the base reads in one batch.
+    """The base's input in one batch.
 
     Attributes:
         rows: number of sequences.
-        tokens: tokens of each.
-        answers: tokens of each to learn, whose logits are computed.
-        adapters: LoRAs of a batch: one for each row, or several that share one sequence.
+        tokens: tokens per sequence.
+        answers: tokens to learn per sequence, whose logits are computed.
+        adapters: LoRAs in a batch: one per row, or several that share one sequence.
         layers: adapted blocks.
         modules: adapted linear layers.
         rank: rank of a LoRA.
@@ -91,7 +91,7 @@ class MetaModel:
         """Return the sizes of linear layers.
 
         Raises:
-            ConfigError: if there is no linear layer of a name.
+            ConfigError: if there is no linear layer with one of the names.
         """
         linears = {name.rpartition(".")[2]: m for name, m in self.blocks[0].named_modules() if isinstance(m, nn.Linear)}
         missing = [name for name in names if name not in linears]
@@ -107,9 +107,9 @@ class MetaModel:
     def step_cost(self, shape: StepShape) -> Cost:
         """Measure the forward and the backward pass of a batch, with the gradients of its LoRAs.
 
-        The code of a step runs on tensors without memory, so that the kind of attention and the logits are those of the
-        real run. It runs with a few blocks; each further one adds the same. Blocks below the first adapted one keep
-        nothing, and have no backward pass. Weights are not counted.
+        The code of a step runs on tensors without memory, with the same kind of attention and logits as the real run.
+        It runs with a few blocks; each further one adds the same cost. Blocks below the first adapted one keep nothing
+        and have no backward pass. Weights are not counted.
         """
         num_lower = min(shape.layers)
         cost = cost_of_blocks(len(self.blocks) - num_lower, lambda count: self._step_cost(shape, count))
@@ -133,7 +133,7 @@ class MetaModel:
 
 
 def cost_of_blocks(num_blocks: int, measure: Callable[[int], Cost]) -> Cost:
-    """Measure a cost that grows by the same for each block; many blocks are extrapolated from a few.
+    """Measure a cost that grows linearly with the blocks; many blocks are extrapolated from a few.
 
     Args:
         num_blocks: number of blocks.
@@ -186,7 +186,8 @@ def meta_model(name: str, *, attention: str | None = None) -> MetaModel:
 
     Args:
         name: default name, hub id, folder or GGUF file.
-        attention: kind of attention of transformers, such as `eager`; None: the one that the base is loaded with.
+        attention: attention implementation in transformers, such as `eager`; None: the one that the base is loaded
+            with.
 
     Raises:
         BaseModelError: if its config cannot be read.

@@ -17,9 +17,9 @@ class BatchLoss:
     Attributes:
         loss: scalar, with the gradient.
         metrics: further curves, such as `loss/facts` and `exact/facts`.
-        num_tokens: tokens that the base read, for the speed that is shown.
+        num_tokens: tokens that the base read, to report the speed.
         weight: of this batch in the mean over a step's batches, over all processes.
-        data_seconds: time in which the step waited for its batch.
+        data_seconds: time that the step waited for its batch.
     """
 
     loss: Tensor
@@ -49,9 +49,9 @@ class Objective(Protocol):
         ...
 
     def score(self, heldout: Mapping[str, float]) -> float:
-        """Reduce the metrics of `evaluate` to one number, larger is better; the loop keeps the best."""
+        """Reduce the metrics of `evaluate` to one number, where larger is better; the loop keeps the best."""
         ...
 
     def save_best(self, folder: Path) -> None:
-        """Write what users load; an earlier one in `folder` is replaced completely or not at all."""
+        """Write the result that users load; an earlier one in `folder` is replaced completely or not at all."""
         ...

@@ -15,7 +15,7 @@ def build_optimizer(weights: ReplicatedWeights, groups: list[dict[str, object]],
     """Build AdamW for distributed weights, with its schedule.
 
     Args:
-        weights: what is trained.
+        weights: the trained weights.
         groups: `parameter_groups` of the module, from before its weights were distributed.
         settings: the run's settings.
     """
@@ -29,9 +29,9 @@ def build_optimizer(weights: ReplicatedWeights, groups: list[dict[str, object]],
 
 
 def parameter_groups(module: nn.Module) -> list[dict[str, object]]:
-    """Group a module's learned parameters for the optimizer: one group, or a second one without weight decay.
+    """Group a module's learned parameters for the optimizer: one group, and a second without weight decay if needed.
 
-    A module decides with its method `is_decayed(name)`; without that method all parameters decay.
+    The module's method `is_decayed(name)` decides; without it, all parameters decay.
     """
     is_decayed = getattr(module, "is_decayed", lambda _name: True)
     learned = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
@@ -54,7 +54,7 @@ def schedule_factor(step: int, settings: Optimization) -> float:
 
 
 def _cosine(step: int, settings: Optimization) -> float:
-    """Down to the final ratio; the first step of the warm-up is above 0."""
+    """Cosine decay to the final ratio; the first warm-up step is above 0."""
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
@@ -63,7 +63,7 @@ def _cosine(step: int, settings: Optimization) -> float:
 
 
 def _linear(step: int, settings: Optimization) -> float:
-    """Down to 0; the first step of the warm-up is 0, as in `get_linear_schedule_with_warmup` of transformers."""
+    """Linear decay to 0; the first warm-up step is 0, as in `get_linear_schedule_with_warmup` of transformers."""
     if step < settings.warmup_steps:
         return step / settings.warmup_steps
     return max(0.0, (settings.steps - step) / max(1, settings.steps - settings.warmup_steps))

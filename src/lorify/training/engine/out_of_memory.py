@@ -1,4 +1,4 @@
-"""What to do when a training step needs more memory than there is."""
+"""Detect that a training step ran out of memory, and suggest what to change."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 from lorify.hypernets.training_config import TrainingConfig
 
 BATCH_KEYS = frozenset({"batch_context_tokens", "tasks_per_batch", "facts", "questions", "niah", "everyday", "texts"})
-"""Config keys that say how much is in a batch."""
+"""Config keys that define the size of a batch."""
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether an error says that memory ran out; PyTorch says it in words, differently for each device."""
+    """Return whether an error means that memory ran out; PyTorch's message differs between devices."""
     return isinstance(error, MemoryError) or any(
         words in str(error) for words in ("out of memory", "can't allocate memory")
     )
 
 
 def advice(config: TrainingConfig, step: int, weights_dir: Path | None) -> str:
-    """Return one line that names the smaller batch to try.
+    """Return one line that suggests a smaller batch.
 
     Args:
         config: the config of the run.
         step: the step that failed.
-        weights_dir: folder with the weights of the step before; None if there was none.
+        weights_dir: folder with the weights of the previous step; None if there was none.
     """
     settings = [f"{path}={value // 2}" for path, value in _batch_sizes(config.model_dump())]
     settings.append(f"optimization.accumulation={2 * config.optimization.accumulation}")
@@ -38,7 +38,7 @@ def advice(config: TrainingConfig, step: int, weights_dir: Path | None) -> str:
 
 
 def _batch_sizes(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int]]:
-    """Yield the dotted paths and values of the batch sizes that can be halved."""
+    """Yield the dotted paths and values of batch sizes that can be halved."""
     for name, value in fields.items():
         if isinstance(value, dict):
             yield from _batch_sizes(value, f"{prefix}{name}.")

@@ -1,8 +1,8 @@
 """One row per context: all its questions share one sequence, one adapter and one copy of the prompt's prefix.
 
 A row is `[common prefix][question 1 + answer 1][question 2 + answer 2] ...`. A question attends to the prefix and to
-itself, never to other questions, and its positions continue those of the prefix. The results are those of one sequence
-for each question, with a fraction of the tokens. Rows are either padded to the longest one, or joined in a single
+itself, never to other questions, and its positions continue those of the prefix. The results are the same as with one
+sequence per question, with a fraction of the tokens. Rows are either padded to the longest one, or joined in a single
 sequence without padding, where no row attends to another.
 """
 
@@ -27,12 +27,12 @@ class Segment:
 
     Attributes:
         prompt: token ids of the chat prompt, without the context.
-        answer: token ids of the answer, end-of-turn token included.
-        teacher_prompt: token ids of the prompt the teacher gets (the context in it, or none for questions whose
-            answer the adapter must leave alone); None where the answer itself is the target.
+        answer: token ids of the answer, including the end-of-turn token.
+        teacher_prompt: token ids of the teacher's prompt (with the context, or without one for questions whose answer
+            the adapter must not change); None if the answer itself is the target.
         answer_positions: for each of the first answer tokens, all its positions (chunk of the step, index in the chunk)
             where the whole answer occurs. Empty if the context does not contain the answer word for word.
-        question: the question alone; empty where the prompt asks nothing about the context.
+        question: the question alone; empty if the prompt asks nothing about the context.
     """
 
     prompt: tuple[int, ...]
@@ -77,7 +77,7 @@ class PackedRows:
 def split_rows(
     base: BaseLM, rows: Sequence[Sequence[Segment]], lora: LoraBatch | None
 ) -> tuple[Sequence[Sequence[Segment]], LoraBatch | None]:
-    """Give each segment a row of its own if the base has recurrent layers, which cannot keep packed ones apart.
+    """Give each segment its own row if the base has recurrent layers, which cannot keep packed segments apart.
 
     Args:
         base: the base.
@@ -85,7 +85,7 @@ def split_rows(
         lora: updates of the rows.
 
     Returns:
-        The rows and their updates; those that were given for any other base.
+        The rows and their updates; unchanged for any other base.
     """
     if not base.is_recurrent:
         return rows, lora
@@ -98,7 +98,7 @@ def pack_rows(rows: Sequence[Sequence[Segment]], *, teacher: bool = False, joine
 
     Args:
         rows: the segments of each row.
-        teacher: use the teacher's prompts, and the student's for segments that have none.
+        teacher: use the teacher's prompts, and the student's for segments without one.
         joined: put all rows in one sequence without padding, instead of one padded sequence each.
 
     Returns:
@@ -141,7 +141,7 @@ def pack_rows(rows: Sequence[Sequence[Segment]], *, teacher: bool = False, joine
 
 
 def split_by_length(lengths: Sequence[int], num_groups: int) -> list[list[int]]:
-    """Divide indices into at most `num_groups` groups of similar length, so that batches have little padding."""
+    """Split indices into at most `num_groups` groups of similar length, so that batches have little padding."""
     order = sorted(range(len(lengths)), key=lambda i: lengths[i])
     if len(set(lengths)) == 1:
         return [order]

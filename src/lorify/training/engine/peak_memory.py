@@ -1,8 +1,8 @@
-"""Memory and operations of code, measured by running it on tensors without memory.
+"""Measure memory and operations of code by running it on tensors without memory.
 
 PyTorch's fake tensors have shapes, dtypes and devices but no values. Code that runs on them allocates and frees the
-same tensors as in a real run, and their sizes are added up; so are the operations of its matrix products. Memory that
-an operation uses internally is not counted. An attention mask is counted that a real run can omit if there is no
+same tensors as in a real run. Their sizes are added up, and so are the operations of matrix products. Memory used
+inside an operation is not counted. The attention mask is counted even though a real run can omit it if there is no
 padding.
 """
 
@@ -37,7 +37,7 @@ CPU_ATTENTION_FLOPS: dict[Any, Callable[..., int]] = {
     _ATEN._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
     _ATEN._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward_flops,
 }
-"""Operations of the fused attention of CPUs, which PyTorch's registry leaves out; as a mapping of `FlopCounterMode`."""
+"""Operations of fused CPU attention, which PyTorch's registry lacks; a mapping for `FlopCounterMode`."""
 _COUNTS: dict[Any, Callable[..., int]] = {
     **flop_registry,
     **{operator: shape_wrapper(count) for operator, count in CPU_ATTENTION_FLOPS.items()},
@@ -46,11 +46,11 @@ _COUNTS: dict[Any, Callable[..., int]] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What code takes.
+    """Memory and operations that code needs.
 
     Attributes:
-        peak_bytes: most bytes allocated at a time, without the weights of its modules.
-        kept_bytes: bytes that its result keeps allocated, those that its backward pass needs included.
+        peak_bytes: maximum bytes allocated at a time, without the weights of its modules.
+        kept_bytes: bytes that its result keeps allocated, including those for its backward pass.
         flops: operations of its matrix products, two for each multiplication.
     """
 
@@ -59,7 +59,7 @@ class Cost:
     flops: float
 
     def plus_difference(self, less: Cost, more: Cost, times: float) -> Cost:
-        """Return this cost plus `times` what one cost exceeds another by."""
+        """Return this cost plus `times` the difference of two costs."""
         return Cost(
             peak_bytes=self.peak_bytes + round(times * (more.peak_bytes - less.peak_bytes)),
             kept_bytes=self.kept_bytes + round(times * (more.kept_bytes - less.kept_bytes)),
@@ -68,17 +68,17 @@ class Cost:
 
 
 def measure_cost(run: Callable[[], object], modules: Iterable[nn.Module]) -> Cost:
-    """Measure what `run` takes.
+    """Measure the cost of `run`.
 
     Args:
-        run: code for the CPU; it may not depend on values.
+        run: code for the CPU; it must not depend on values.
         modules: the modules it uses, on the meta device; their tensors become fake ones.
     """
     with FakeTensorMode(allow_non_fake_inputs=True):
         for module in modules:
             module.to_empty(device="cpu")
             for parameter in module.parameters():
-                if parameter.requires_grad:  # gradients stay allocated during a run, and count with its state
+                if parameter.requires_grad:  # gradients stay allocated during a run and are counted with its state
                     parameter.grad = torch.zeros_like(parameter)
         with _Ledger() as ledger:
             result = run()

@@ -1,4 +1,4 @@
-"""Batches are built while an accelerator computes the step before, so that it does not wait for them."""
+"""Build batches while an accelerator computes the previous step, so that it does not wait for them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Built = TypeVar("Built")
 
 
 class PrefetchedBatches(Generic[Built]):
-    """Builds batches by their number; on an accelerator the next one is built in a thread of its own.
+    """Builds batches by number; on an accelerator, the next one is built in a separate thread.
 
-    A CPU computes the steps itself, so nothing is gained there and batches are built when they are needed.
+    A CPU computes the steps itself, so nothing would be gained, and batches are built on demand.
     """
 
     def __init__(self, build: Callable[[int], Built], device: torch.device) -> None:
@@ -25,7 +25,7 @@ class PrefetchedBatches(Generic[Built]):
 
         Args:
             build: builds batch n, the same every time. It runs in another thread, one call at a time, and may read but
-                not change what the steps use.
+                not modify data that the steps use.
             device: device of the steps.
         """
         self._build = build
@@ -33,12 +33,12 @@ class PrefetchedBatches(Generic[Built]):
         self._next: tuple[int, Future[Built]] | None = None
 
     def take(self, batch: int) -> tuple[Built, float]:
-        """Return a batch, and the seconds for which the step waited for it.
+        """Return a batch, and how many seconds the step waited for it.
 
-        This process's next batch is then built; processes take turns.
+        Afterwards this process's next batch is built; batches are assigned to processes in turn.
 
         Raises:
-            Exception: what building the batch raises.
+            Exception: whatever building the batch raises.
         """
         started = time.perf_counter()
         if self._thread is None:

@@ -1,4 +1,4 @@
-"""Trained weights that each process keeps completely."""
+"""Trained weights of which each process keeps a full copy."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 
 class ReplicatedWeights:
-    """All weights in each process; gradients are summed over the processes.
+    """All weights in each process; gradients are summed over processes.
 
-    `ShardedWeights` extends this class. All processes have to make the same calls in the same order.
+    `ShardedWeights` extends this class. All processes must make the same calls in the same order.
 
     Attributes:
         learned: parameters of the module that require a gradient.
@@ -39,12 +39,12 @@ class ReplicatedWeights:
         yield
 
     def gather(self) -> None:
-        """Load the full weights into the module until the surrounding `gathered` block ends; nothing to do here."""
+        """Load the full weights into the module until the surrounding `gathered` block ends; does nothing here."""
 
     def sum_gradients(self) -> None:
-        """Leave the sum of all processes' gradients in `optimized`; the module has to be gathered.
+        """Store the sum of all processes' gradients in `optimized`; the module must be gathered.
 
-        `DistributedDataParallel` would only see calls of the module's `forward`, and objectives call other methods too.
+        `DistributedDataParallel` only sees calls of the module's `forward`, and objectives also call other methods.
         """
         if self.accelerator.num_processes == 1:
             return
@@ -53,7 +53,7 @@ class ReplicatedWeights:
         for index, (parameter, count) in enumerate(zip(self.learned, num_gradients, strict=True)):
             if count:  # in at least one process; a parameter without a gradient in any is left unchanged
                 gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                parameter.grad = None  # a sharded parameter keeps a part of the sum only
+                parameter.grad = None  # a sharded parameter keeps only a part of the sum
                 self.optimized[index].grad = self.sum_over_processes(gradient)
 
     def sum_over_processes(self, gradient: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """The folder of a run: `config.json`, `checkpoint/state.pt`, `best` with `best.json` and TensorBoard's `curves`.
 
-If the config asks for them, `snapshots/STEP` hold what was trained at some steps.
+If the config asks for them, `snapshots/STEP` hold the trained weights at some steps.
 
-A checkpoint is one file, which is replaced atomically: however a run ends, its last complete checkpoint exists.
+A checkpoint is one file that is replaced atomically: however a run ends, its last complete checkpoint exists.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REASON_CHARS = 160
 
 
 def check_run_dir(run_dir: Path, config: TrainingConfig) -> None:
-    """Check that a run can use a folder; nothing is written.
+    """Check that a run can use a folder, without writing to it.
 
     Raises:
         TrainingError: if it is a file, cannot be written, or holds a run with another config.
@@ -90,7 +90,7 @@ def only_run(run_dir: Path) -> Iterator[None]:
 
 @contextmanager
 def writing(run_dir: Path) -> Iterator[None]:
-    """Turn errors of writing to a run folder into a TrainingError.
+    """Turn errors from writing to a run folder into a TrainingError.
 
     Raises:
         TrainingError: if a file cannot be written in the `with` block.
@@ -120,7 +120,7 @@ def stop_path(run_dir: Path) -> Path:
 
 
 def save_checkpoint(run_dir: Path, state: Mapping[str, object]) -> None:
-    """Write the checkpoint of a run atomically, in place of the earlier one.
+    """Write the checkpoint of a run, atomically replacing the earlier one.
 
     Raises:
         TrainingError: if it cannot be written; the earlier one is kept then.
@@ -130,7 +130,7 @@ def save_checkpoint(run_dir: Path, state: Mapping[str, object]) -> None:
         try:
             torch.save(dict(state), recorder)  # pyright: ignore[reportArgumentType]
         except RuntimeError:
-            if recorder.error is not None:  # torch only reports missing bytes, the system gives the reason
+            if recorder.error is not None:  # torch only reports missing bytes; the system gives the reason
                 raise recorder.error from None
             raise
 

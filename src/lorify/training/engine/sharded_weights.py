@@ -3,8 +3,8 @@
 Weights, gradients and optimizer state are split as in FSDP (ZeRO, arXiv 1910.02054, stage 3): each process updates its
 part, and weights are complete only while a step's batches or an evaluation use them. PyTorch's `fully_shard` gathers
 them layer by layer instead, in hooks around `forward`. That would save more memory, but all processes would have to
-make the same calls in the same order, and objectives do not: they call other methods than `forward`, and how often
-depends on the batch.
+make the same calls in the same order. Objectives do not: they call methods other than `forward`, and how often depends
+on the batch.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from torch.distributed.tensor import DTensor, Partial, Shard, distribute_tensor
 from lorify.training.engine.replicated_weights import ReplicatedWeights
 
 STEP = "step"
-"""The entry in AdamW's state of a weight that is not a tensor of the weight's shape."""
+"""The entry in AdamW's state of a weight that does not have the weight's shape."""
 
 
 class ShardedWeights(ReplicatedWeights):
-    """A part of each weight in every process, and complete weights in `gathered` only.
+    """A part of each weight in every process, and complete weights only in `gathered`.
 
-    Weights are split as flat vectors, so that all parts have one size for any number of processes. Outside of
+    Weights are split as flat vectors, so that all parts have the same size for any number of processes. Outside of
     `gathered` the module's parameters are empty.
     """
 

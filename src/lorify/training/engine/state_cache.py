@@ -1,4 +1,4 @@
-"""States of the frozen base in a file, so that each text is read once, even if a run is resumed."""
+"""Cache states of the frozen base in a file, so that each text is read once, even if a run is resumed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from torch import Tensor
 from lorify.errors import TrainingError
 
 LOCK_TIMEOUT_SECONDS = 60.0
-"""Longest wait for other processes of the run that are writing."""
+"""Maximum wait while other processes of the run are writing."""
 
 
 class StateCache:
-    """States of the base at one block, in bfloat16, by the token ids of a text.
+    """States of the base at one block, in bfloat16, keyed by the token ids of a text.
 
-    Not in float16: the states of some bases, Gemma 3 among them, exceed its range.
+    Not in float16: the states of some bases, such as Gemma 3, exceed its range.
     """
 
     def __init__(self, path: Path, source: str) -> None:
         """Open nothing yet.
 
         Args:
-            path: SQLite file, created if it is missing; its folder has to exist when the first states are read.
-            source: identifies base and block, whose states are stored apart from those of other bases and blocks.
+            path: SQLite file, created if missing; its folder must exist when the first states are read.
+            source: identifies base and block; states of different ones are stored separately.
         """
         self.path, self.source = path, source
 
@@ -64,7 +64,7 @@ class StateCache:
     def _file(self) -> sqlite3.Connection:
         file = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_SECONDS)
         file.execute("PRAGMA journal_mode=WAL")
-        file.execute("PRAGMA synchronous=NORMAL")  # states that a power failure loses are computed again
+        file.execute("PRAGMA synchronous=NORMAL")  # states lost in a power failure are recomputed
         file.execute("CREATE TABLE IF NOT EXISTS states (text BLOB PRIMARY KEY, tokens INTEGER, states BLOB)")
         return file
 

@@ -1,4 +1,4 @@
-"""Trained weights in a run of one or several processes: complete in each of them, or split."""
+"""Trained weights in a run of one or several processes: a full copy in each, or split."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def distribute_weights(module: nn.Module, accelerator: Accelerator, *, sharded: 
     Args:
         module: its parameters that require a gradient are trained.
         accelerator: the processes of the run.
-        sharded: divide weights and optimizer state over the processes, instead of a copy for each.
+        sharded: split weights and optimizer state over the processes, instead of one copy each.
     """
     if sharded and accelerator.num_processes > 1:
-        # DTensor takes seconds to import, which a single process must not pay.
+        # DTensor takes seconds to import, which a single process should avoid.
         from lorify.training.engine.sharded_weights import ShardedWeights
 
         return ShardedWeights(module, accelerator)

@@ -22,21 +22,21 @@ from lorify.training.pooled_order import PooledOrder
 from lorify.training.unanswerable import with_deleted_answers, with_swapped_questions
 
 NUM_HELDOUT_GENERATED = 40
-"""Held-out documents of each generated kind, at most."""
+"""Maximum number of held-out documents of each generated kind."""
 UNANSWERABLE = "unanswerable"
 """Kind of all questions without an answer, whatever their text."""
 CHATS = "chats"
-"""Kind of questions that follow others about their text."""
+"""Kind of questions that follow other questions about their text."""
 PUBLISHED_CHATS = "published_chats"
-"""Kind of questions of chats that people had; any part of the passage that answers one is right."""
+"""Kind of questions from real chats; any part of the passage that answers one is right."""
 WRITTEN, WRITTEN_CHATS = "written", "written_chats"
-"""Kinds of questions about written documents, asked alone and after others."""
+"""Kinds of questions about written documents, asked alone and after other questions."""
 UNANSWERED_CHATS = 10
-"""One of this many passages has a chat whose last question it does not answer."""
+"""One passage in this many has a chat whose last question it does not answer."""
 VERDICT = "yes_or_no"
-"""Kind of all questions that are answered with yes or no, whatever their text."""
+"""Kind of all yes/no questions, whatever their text."""
 MIN_CLOSEST_F1 = 0.6
-"""Instead of an answer that does not stand in the text, the words most like it are learned, from this token F1 on."""
+"""If an answer is not in the text, the most similar words are learned, provided they have this token F1."""
 
 
 class Asked(NamedTuple):
@@ -46,8 +46,8 @@ class Asked(NamedTuple):
         kind: its kind.
         question: the question.
         text: the text.
-        answer: the answer as it stands in the text, or of kind `VERDICT` yes or no; None if the text does not answer.
-        is_exact: whether the answer is neither more nor less than these words; otherwise any part of them is right.
+        answer: the answer as in the text, or yes or no for kind `VERDICT`; None if the text does not answer.
+        is_exact: whether the answer is exactly these words; otherwise any part of them is right.
     """
 
     kind: str
@@ -58,7 +58,7 @@ class Asked(NamedTuple):
 
 
 class QuestionSampler:
-    """Draws the questions of each batch from the seed and the number of the batch."""
+    """Draws the questions of each batch from the seed and the batch number."""
 
     def __init__(
         self, config: ExtractionTrainingConfig, passages: Sequence[Example], heldout: Sequence[Example]
@@ -99,7 +99,7 @@ class QuestionSampler:
         self._order_of_written = PooledOrder(f"{config.seed}/written", lengths, min(data.written, len(lengths)))
 
     def batch(self, number: int) -> list[Asked]:
-        """Return the questions of a batch: natural ones, those of chats, written ones, and generated ones."""
+        """Return the questions of a batch: natural, from chats, about written documents, and generated."""
         rng = random.Random(f"{self.config.seed}/extractor/{number}")
         data = self.config.data
         generated = self._generated(rng, {"facts": data.facts, "portraits": data.portraits}, "train")
@@ -133,7 +133,7 @@ class QuestionSampler:
 
 
 def _questions(rng: random.Random, passages: Sequence[Example], unanswerable_share: float) -> list[Asked]:
-    """The questions of natural passages, and among them a share that their passages do not answer."""
+    """The questions of natural passages, including a share that their passages do not answer."""
     answered = [asked for passage in passages for asked in _asked("questions", passage)]
     if not unanswerable_share:
         return answered
@@ -144,7 +144,7 @@ def _questions(rng: random.Random, passages: Sequence[Example], unanswerable_sha
 
 
 def _follow_ups(rng: random.Random, passages: Sequence[Example]) -> list[Asked]:
-    """Questions of passages as the last ones of chats, and some that their passage does not answer."""
+    """Questions of passages, each as the last one of a chat, including some that the passage does not answer."""
     chats = [replace(passage, questions=tuple(with_chats(rng, passage)), unanswerable=()) for passage in passages]
     for passage in with_swapped_questions(rng, rng.sample(passages, len(passages) // UNANSWERED_CHATS)):
         turns = [(question.text, question.answers[0]) for question in passage.questions[:1]]
@@ -162,7 +162,7 @@ def _about_written(document: Example) -> Iterator[Asked]:
 
 
 def _asked(kind: str, example: Example, *, is_exact: bool = True) -> Iterator[Asked]:
-    """The questions of an example that its text answers with words of it or a verdict, and those that it does not."""
+    """The questions of an example: those that its text answers, with its words or a verdict, and those it does not."""
     text = "\n\n".join(example.documents)
     for question in example.questions:
         asked = question_in_chat(question.turns, question.text)
@@ -176,7 +176,7 @@ def _asked(kind: str, example: Example, *, is_exact: bool = True) -> Iterator[As
 
 
 def _answer_in(text: str, answers: Sequence[str]) -> str | None:
-    """The first answer that stands in a text, or else the words of it that are most like one; None if none are."""
+    """The first answer that is in the text, or else its words most similar to one; None if there are none."""
     exact = next((answer for answer in answers if answer in text), None)
     if exact is not None:
         return exact

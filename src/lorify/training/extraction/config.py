@@ -61,10 +61,10 @@ class ExtractionData(ContextMix):
 
 
 class ExtractionTrainingConfig(TrainingConfig):
-    """A run that trains an extractor; the base has no part in it."""
+    """A run that trains an extractor, without the base."""
 
     base_is_called_evenly = False
-    # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
+    # Configs are frozen, so a field may have a narrower type than in the base class, which pyright does not know.
     kind: Literal["extractor"] = Field("extractor", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
     extractor: ExtractorConfig = ExtractorConfig()  # pyright: ignore[reportCallIssue]
     data: ExtractionData = ExtractionData()  # pyright: ignore[reportCallIssue]

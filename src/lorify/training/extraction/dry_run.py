@@ -1,4 +1,4 @@
-"""Estimates of what a run that trains an extractor needs, from its config alone.
+"""Estimate what a run that trains an extractor needs from its config alone.
 
 Shape letters: N questions, T tokens of an input.
 """
@@ -30,7 +30,7 @@ def dry_run_extraction(config: ExtractionTrainingConfig, *, shapes: Sequence[tup
 
     Args:
         config: the run.
-        shapes: N and T of the natural and of the generated questions of a batch; None: the usual ones.
+        shapes: N and T of the natural and of the generated questions of a batch; None: the typical ones.
 
     Raises:
         ContextError: if the encoder cannot be found or downloaded.

@@ -1,4 +1,4 @@
-"""The run that trains an extractor, as an entry of the registry."""
+"""The registry entry of runs that train an extractor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training of an extractor on questions whose answers stand in a text.
+"""Training of an extractor on questions whose answers are in a text.
 
 Shape letters: N questions, T tokens of the longest input.
 """
@@ -33,7 +33,7 @@ from lorify.training.preparation import Preparation
 
 HELDOUT_BATCH = 32
 NO_FORM = -100
-"""Form of no answer, which is not learned."""
+"""Form of a missing answer, which is not learned."""
 GROUP_SIZE = 9
 """Questions that a CPU processes together in training."""
 ACCELERATOR_GROUP_SIZE = 64
@@ -68,9 +68,9 @@ class _Row(NamedTuple):
     Attributes:
         kind: kind of the question.
         source: the input.
-        begins: tokens where the answer begins: at each occurrence, or at [CLS] if there is none; any token of the text
-            for a verdict, or of the answer if it may be a part of it.
-        ends: the same of where it ends.
+        begins: tokens where the answer may begin: at each occurrence, or at [CLS] if there is none; any token of the
+            text for a verdict; any token of the answer if a part of it is enough.
+        ends: the same for its end.
         form: index of the answer's form in `FORMS`; None without an answer.
     """
 
@@ -92,7 +92,7 @@ class ExtractionObjective:
         tokenizer: PreTrainedTokenizerBase,
         sampler: QuestionSampler,
     ) -> None:
-        """Start with a network that has not been trained.
+        """Start with an untrained network.
 
         Args:
             config: the run.
@@ -118,7 +118,7 @@ class ExtractionObjective:
         rows = sorted(built, key=lambda row: len(row.source.ids))
         if not rows:
             return BatchLoss(self.network.head.weight.sum() * 0, {}, 0)
-        # In groups of similar length, since padding costs as much as tokens.
+        # Process groups of similar length, since padding costs as much as tokens.
         size = GROUP_SIZE if self.device.type == "cpu" else ACCELERATOR_GROUP_SIZE
         scores = [self._score(rows[start : start + size]) for start in range(0, len(rows), size)]
         loss, exact = (torch.cat(parts) for parts in zip(*scores, strict=True))
@@ -144,7 +144,7 @@ class ExtractionObjective:
         save_extractor(folder, self.extractor, self.network)
 
     def _rows(self, asked: Sequence[Asked]) -> list[_Row]:
-        """The inputs of questions; of a long text the first one that has the answer."""
+        """The inputs of questions; for a long text, the first input with the answer."""
         rows: list[_Row] = []
         for each in asked:
             for source in encode_inputs(self.tokenizer, self.extractor, each.question, each.text):
@@ -154,7 +154,7 @@ class ExtractionObjective:
         return rows
 
     def _score(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor]:
-        """Loss of each question, and whether the likeliest beginning, end and form are right; both `[N]`."""
+        """Loss of each question, and whether the most likely beginning, end and form are right; both `[N]`."""
         batch = stack_inputs([row.source for row in rows])
         with torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.config.optimization.computes_in_bf16(self.device)
@@ -169,7 +169,7 @@ class ExtractionObjective:
 
 
 def _row(asked: Asked, source: ExtractorInput) -> _Row | None:
-    """Join a question with an input; None if the answer does not stand in the input."""
+    """Join a question with an input; None if the answer is not in the input."""
     if asked.answer is None:
         return _Row(asked.kind, source, [0], [0], None)
     if asked.kind == VERDICT:
@@ -183,15 +183,16 @@ def _row(asked: Asked, source: ExtractorInput) -> _Row | None:
 
 
 def span_loss(found: ExtractorLogits, begins: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute how well answers are found.
+    """Compute the loss and the correctness of located answers.
 
     Args:
         found: log-probabilities of beginnings and ends, each `[N, T]`.
         begins: True where an occurrence of the answer begins `[N, T]`; any of them is right.
-        ends: the same of its ends.
+        ends: the same for its end.
 
     Returns:
-        Mean of the cross-entropies of beginning and end, and whether the likeliest of both are right; both `[N]`.
+        Mean of the cross-entropies of beginning and end, and whether the most likely beginning and end are right; both
+        `[N]`.
     """
     losses, right = [], []
     for log_probabilities, targets in ((found.begins, begins), (found.ends, ends)):
@@ -209,7 +210,7 @@ def _mask(indices: Sequence[Sequence[int]], like: Tensor) -> Tensor:
 
 
 def _find_answer(source: ExtractorInput, text: str, answer: str) -> tuple[list[int], list[int]]:
-    """The tokens where the occurrences of an answer begin and end, as whole words if there are such."""
+    """The tokens where the occurrences of an answer begin and end, as whole words if possible."""
     whole = [m.start() for m in re.finditer(rf"(?<!\w){re.escape(answer)}(?!\w)", text)]
     found = whole or [m.start() for m in re.finditer(re.escape(answer), text)]
     spans = [
@@ -221,7 +222,7 @@ def _find_answer(source: ExtractorInput, text: str, answer: str) -> tuple[list[i
 
 
 def _token_at(source: ExtractorInput, character: int) -> int | None:
-    """The token of the text that has a character; None if the input does not reach it."""
+    """The token of the text that contains a character; None if the input ends before it."""
     index = bisect_right(source.offsets, character, key=lambda offset: offset[0]) - 1
     if index < 0 or character >= source.offsets[index][1]:
         return None

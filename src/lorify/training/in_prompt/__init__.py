@@ -1,1 +1,1 @@
-"""Training of a LoRA that answers from a document in the prompt: the baseline that adapters are compared with."""
+"""Training of a LoRA that answers from a document in the prompt: the baseline for adapters."""

@@ -27,7 +27,7 @@ class PromptData(ContextMix):
 class PromptTrainingConfig(TrainingConfig):
     """A run that trains one LoRA on questions with their document in the prompt."""
 
-    # A config is frozen, so a field may be narrower here than in what it extends; pyright does not know that.
+    # Configs are frozen, so a field may have a narrower type than in the base class, which pyright does not know.
     kind: Literal["prompt"] = Field("prompt", description="What is trained.")  # pyright: ignore[reportIncompatibleVariableOverride]
     lora: LoraSettings = LoraSettings(rank=16)  # pyright: ignore[reportCallIssue]
     data: PromptData = PromptData()  # pyright: ignore[reportCallIssue]

@@ -1,4 +1,4 @@
-"""Estimates of what a run that trains a LoRA with the document in the prompt needs, from its config alone."""
+"""Estimate what a run that trains a LoRA with the document in the prompt needs from its config alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def dry_run_prompt(config: PromptTrainingConfig, *, size: BatchSize | None = Non
 
     Args:
         config: the run.
-        size: size of a batch; None: the usual one.
+        size: size of a batch; None: the typical one.
 
     Raises:
         ConfigError: if the base lacks a module.

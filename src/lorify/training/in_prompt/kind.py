@@ -1,4 +1,4 @@
-"""The run that trains a LoRA with the document in the prompt, as an entry of the registry."""
+"""The registry entry of runs that train a LoRA with the document in the prompt."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Training of a static LoRA on questions with their document in the prompt.
 
-The adapters of a hypernetwork have learned the form of short answers. A bare base has not, so it answers in sentences
-even where it finds the answer in its prompt. This LoRA teaches the base the form, and to read the document, with the
-same data: it is the prompt baseline that a generated adapter has to be compared with.
+The adapters of a hypernetwork have learned to give short answers. A bare base has not, so it answers in sentences even
+if it finds the answer in its prompt. This LoRA teaches the base this form, and to read the document, with the same
+data: it is the fair prompt baseline for a generated adapter.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def prepare_prompt(config: PromptTrainingConfig, preparation: Preparation) -> Pr
 
 
 class PromptObjective:
-    """Questions about documents, answered by the base with the document in its prompt and one LoRA for all."""
+    """Questions about documents, answered by the base with the document in its prompt and one shared LoRA."""
 
     def __init__(
         self, config: PromptTrainingConfig, base: BaseLM, passages: Sequence[Example], heldout: Sequence[Example]
@@ -96,13 +96,13 @@ class PromptObjective:
         return [(rng, example) for example in examples]
 
     def _row(self, rng: random.Random, example: Example) -> list[Segment]:
-        """Segments of the questions about one document, which packing reads once for all of them."""
+        """Segments of the questions about one document; packing reads the document once for all of them."""
         document = "\n\n".join(example.documents)
         chosen = rng.sample(example.questions, min(len(example.questions), self.config.data.questions_per_context))
         return [
             Segment(
                 tuple(build_prompt_ids(self.base.tokenizer, question_messages(question.text, document))),
-                # With a space, the tokens of the answer are those of the document.
+                # With a leading space, the answer has the same tokens as in the document.
                 (*self.base.encode_text(f" {question.answers[0]}"), self.end_of_answer),
                 question=question.text,
             )

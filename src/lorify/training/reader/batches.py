@@ -11,13 +11,13 @@ from lorify.training.pooled_order import PooledOrder
 from lorify.training.unanswerable import with_deleted_answers, with_swapped_questions
 
 NUM_HELDOUT_GENERATED = 60
-"""Held-out contexts of each generated kind, at most."""
+"""Maximum number of held-out contexts of each generated kind."""
 Draw = tuple[str, int]
 """Kind and number of a context."""
 
 
 class ContextSampler:
-    """Draws the contexts of each batch from the seed and the number of the batch."""
+    """Draws the contexts of each batch from the seed and the batch number."""
 
     def __init__(
         self, config: ReaderTrainingConfig, passages: Sequence[Example], heldout_passages: Sequence[Example]

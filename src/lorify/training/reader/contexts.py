@@ -1,4 +1,4 @@
-"""Contexts of reader training: drawing them, and what the frozen base computes of each, which is kept.
+"""Contexts of reader training: draw them, and keep the frozen base's states of each.
 
 Shape letters: J tokens of a question, T tokens of a chunk, d hidden size.
 """
@@ -81,7 +81,7 @@ class ContextLoader:
         states: StateCache,
         passages: Mapping[str, Sequence[Example] | Mapping[int, Example]],
     ) -> None:
-        """Set what contexts are drawn from.
+        """Set the sources of contexts.
 
         Args:
             config: config of the run.
@@ -98,11 +98,11 @@ class ContextLoader:
 
     @torch.no_grad()
     def encode(self, kind: str, number: int) -> EncodedContext:
-        """Draw and encode a context; `load` does the same, and keeps the result.
+        """Draw and encode a context; `load` does the same and caches the result.
 
         Args:
             kind: `facts`, `portraits`, `niah`, a kind of `passages`, or `heldout` and one of the first two.
-            number: number of the context among those of its kind.
+            number: number of the context within its kind.
         """
         example = self._draw(kind, number)
         tokenizer, chunk_tokens = self.base.tokenizer, self.hypernetwork_config.chunk_tokens
@@ -120,8 +120,7 @@ class ContextLoader:
 
         `ids` are the chunks with their beginning-of-text token.
         """
-        # In the memory, the token before token i of a chunk has index i if texts begin with a token of their own, else
-        # i - 1.
+        # In the memory, the token before token i of a chunk has index i if texts begin with a start token, else i - 1.
         first, shift = [0], len(ids[0]) - 1 - len(chunks[0])
         for chunk in ids:
             first.append(first[-1] + len(chunk) - 1)

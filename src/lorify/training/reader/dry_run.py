@@ -1,7 +1,7 @@
-"""Estimates of what a run that trains a reader needs, from its config alone: no weights are loaded.
+"""Estimate what a run that trains a reader needs from its config alone; no weights are loaded.
 
-The base reads every context once, before it is first used. A step runs the reader alone; its memory and operations are
-those of the reader's code on tensors without memory (`lorify.training.engine.peak_memory`).
+The base reads every context once, before its first use. A step runs only the reader; its memory and operations are
+measured by running the reader's code on tensors without memory (`lorify.training.engine.peak_memory`).
 
 Shape letters as in `lorify.training.reader.objective`, and d the base's hidden size.
 """
@@ -42,8 +42,8 @@ def dry_run_reader(config: ReaderTrainingConfig, *, groups: Sequence[Sequence[Co
     """Estimate the parameters, memory and time of a run.
 
     Args:
-        config: the run. A hypernetwork that is not there yet counts as one with the default shape.
-        groups: the contexts of a batch, which are read in two groups: generated ones and passages; None: the usual
+        config: the run. A hypernetwork that does not exist yet is assumed to have the default shape.
+        groups: the contexts of a batch, which are read in two groups: generated ones and passages; None: the typical
             ones.
 
     Raises:
@@ -80,7 +80,7 @@ def _hypernetwork_config(config: ReaderTrainingConfig) -> AssociativeConfig:
     assert config.init_from is not None  # the config is checked
     if (config.init_from / CONFIG_NAME).exists():
         found = ASSOCIATIVE.load_config(config.init_from)
-    else:  # the hypernetwork of a recipe is often trained later
+    else:  # in a recipe, the hypernetwork is often trained later
         base, default = meta_model(config.base), AssociativeTrainingConfig(base=config.base)  # pyright: ignore[reportCallIssue]
         found = hypernetwork_config(default, meta_base(base.module, config.base))
     return found.model_copy(update={"reader_width": config.width, "reader_finds_ends": True})

@@ -1,4 +1,4 @@
-"""The run that trains the reader of an associative hypernetwork, as an entry of the registry."""
+"""The registry entry of runs that train the reader of an associative hypernetwork."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from lorify.hypernets.associative.reader import AnswerLogits
 
 
 class SpanTargets(NamedTuple):
-    """Where the answers of pairs of a question and a document are; nowhere for an unanswerable question.
+    """Positions of the answers for (question, document) pairs; none for an unanswerable question.
 
     Attributes:
         begins: True where an occurrence of the answer begins `[pairs, T]`.
         ends: True where one ends `[pairs, T]`.
-        occurrence: for tokens of an occurrence the index where it begins, else -1 `[pairs, T]`.
+        occurrence: for tokens of an occurrence, the index where it begins, else -1 `[pairs, T]`.
     """
 
     begins: Tensor
@@ -34,15 +34,14 @@ def answer_span_loss(
     *,
     belongs_weight: float,
 ) -> tuple[Tensor, Tensor]:
-    """Compute how well the beginnings, the ends and the tokens of answers are predicted.
+    """Compute the loss on the beginnings, ends and tokens of answers.
 
     The text of an answer may occur several times, and only some occurrences answer the question. Any of them counts as
     its beginning and its end; tokens of an occurrence count as part of the answer in proportion to how likely that
-    beginning is. To an unanswerable question no token belongs, and nothing is learned about where its answer begins
-    or ends.
+    beginning is. For an unanswerable question no token belongs to an answer, and no beginning or end is learned.
 
     Args:
-        logits: of pairs of a question and a document.
+        logits: logits of (question, document) pairs.
         mask: True for tokens `[pairs, T]`.
         question: number of each pair's question `[pairs]`; the documents of a question compete.
         targets: where the answers are.
@@ -50,10 +49,10 @@ def answer_span_loss(
         belongs_weight: weight of the loss of all tokens of an answer.
 
     Returns:
-        Loss of each question: cross-entropies of the beginning and (if the reader finds it) the end of its answer,
-        plus `belongs_weight` times the binary cross-entropy of the tokens that belong to it. And whether the most
-        likely beginning is right, or for an unanswerable question, whether every token more likely does not belong to
-        an answer. Both `[questions]`.
+        Loss of each question: cross-entropies of the beginning and (if the reader finds it) the end of its answer, plus
+        `belongs_weight` times the binary cross-entropy of the tokens that belong to it. And whether the most likely
+        beginning is right, or, for an unanswerable question, whether every token is more likely not to belong to an
+        answer. Both `[questions]`.
     """
     begins = _Choice.of(logits.begins, mask, question, targets.begins, num_questions)
     belongs = targets.occurrence >= 0

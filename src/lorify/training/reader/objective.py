@@ -59,7 +59,7 @@ def prepare_reader(config: ReaderTrainingConfig, preparation: Preparation) -> Re
 
 
 class _Pair(NamedTuple):
-    """A question of a context, and the context that it is asked about."""
+    """A question from one context, and the context that it is asked about."""
 
     question: int
     context: int
@@ -88,7 +88,7 @@ class ReaderObjective:
         states: StateCache,
         sampler: ContextSampler,
     ) -> None:
-        """Start from the hypernetwork's reader if it has the width of the config, else from a new one.
+        """Start from the hypernetwork's reader if it has the config's width, else from a new one.
 
         Args:
             config: config of the run.
@@ -161,8 +161,8 @@ class ReaderObjective:
 
         Args:
             draws: the contexts.
-            rng: draws questions, and other contexts that they are also asked about; None: all questions, about their
-                own context only.
+            rng: draws questions, and other contexts to also ask them about; None: all questions, only about their own
+                context.
         """
         contexts = [self.contexts.load(kind, number) for kind, number in draws]
         asked = self._draw_questions(contexts, rng)
@@ -197,7 +197,7 @@ class ReaderObjective:
     ) -> list[_Pair]:
         """Each question with its own context, and some also with another one.
 
-        Not those that are unanswerable: another context may answer them.
+        Unanswerable questions are excluded from the latter: another context may answer them.
         """
         pairs = [_Pair(number, context, is_own=True) for number, (context, _) in enumerate(asked)]
         if rng is not None and num_contexts > 1:
@@ -225,7 +225,7 @@ class ReaderObjective:
                 words = contexts[pair.context].words
                 matches[row, : len(words)] = match_features(questions[pair.question].rarities, words)
             logits = self.reader(
-                _pad(documents).index_select(0, context),  # an index would add its gradient in any order
+                _pad(documents).index_select(0, context),  # indexing would sum its gradient in an arbitrary order
                 mask[context],
                 _pad(asked).index_select(0, question),
                 question_mask[question],

@@ -1,4 +1,4 @@
-"""Batches of tasks: which tasks, which of their descriptions, which instances. Batch n of a seed is always the same."""
+"""Batches of tasks with their descriptions and instances. Batch n of a seed is always the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TaskBatch:
     """One batch.
 
     Attributes:
-        rows: instances of each row, to be answered with one adapter.
+        rows: instances of each row, answered with the same adapter.
         tasks: name of each row's task.
         descriptions: description that each row's adapter is generated from.
     """
@@ -61,11 +61,11 @@ class TaskSampler:
             tasks: the tasks.
             seed: seed of the batches.
             heldout: draw held-out instances and unseen descriptions of the tasks.
-            num_processes: processes of the run, over which a batch is divided if `data.split_batches` is set.
+            num_processes: processes of the run, over which a batch is split if `data.split_batches` is set.
 
         Raises:
             TrainingError: if no instance is short enough, there are too few tasks for a batch of an epoch, or a batch
-                cannot be divided.
+                cannot be split.
         """
         self.data, self.base, self.seed, self.heldout = data, base, seed, heldout
         self.tokenizer = InstanceTokenizer(base, data)
@@ -95,7 +95,7 @@ class TaskSampler:
         return list(dict.fromkeys(text for task in self.prepared for text in task.descriptions))
 
     def build(self, batch: int) -> TaskBatch:
-        """Build batch `batch`: random tasks for training; held-out batches take all tasks in turn."""
+        """Build batch `batch`: random tasks for training; held-out batches go through all tasks in turn."""
         number, part = divmod(batch, self.num_parts)
         rng = random.Random(f"{self.seed}/{'heldout' if self.heldout else 'train'}/{number}")
         drawn = [row for task in self._choose(rng, number) for row in self._draw_rows(task, rng)]
@@ -144,23 +144,23 @@ class TaskSampler:
 
 
 class InstanceTokenizer:
-    """Writes the prompts and answers of instances in the form that `TaskData.prompts` names."""
+    """Writes the prompts and answers of instances in the format given by `TaskData.prompts`."""
 
     def __init__(self, base: BaseLM, data: TaskData) -> None:
         """Use a base's tokenizer."""
         self.base, self.data = base, data
-        # Any of them ends the turn; the lowest id is the same in every run.
+        # Any of them ends the turn; the lowest id is deterministic.
         self.end_of_answer = min(base.stop_ids)
 
     def question(self, task: Task, instance: Instance) -> str:
-        """Write the user's turn of an instance."""
+        """Write the user turn of an instance."""
         return published_question(task, instance) if self.data.prompts == "published" else instance.input
 
     def segment(self, task: Task, instance: Instance) -> Segment:
         """Tokenize an instance."""
         if self.data.prompts == "published":
             prompt, answer = published_chat_ids(self.base, self.question(task, instance), published_answer(instance))
-        else:  # the prompt holds the input only, since the adapter holds the task
+        else:  # the prompt holds only the input, since the adapter holds the task
             prompt = build_prompt_ids(self.base.tokenizer, question_messages(instance.input))
             answer = [*self.base.encode_text(instance.outputs[0]), self.end_of_answer]
         if self.data.long_instances == "truncate":
@@ -179,7 +179,7 @@ def _prepare(task: Task, base: BaseLM, data: TaskData, *, heldout: bool) -> _Pre
     descriptions = unseen if heldout else training_descriptions(task, data)
     if data.long_instances == "truncate":
         return _Prepared(task, descriptions, instances)
-    # One call is many times faster than one for each text. The chat template's own tokens do not count.
+    # One call is many times faster than one per text. The chat template's own tokens do not count.
     texts = [text for instance in instances for text in (instance.input, instance.outputs[0])]
     lengths = [len(ids) for ids in base.tokenizer(texts, add_special_tokens=False)["input_ids"]]
     totals = (sum(pair) for pair in zip(lengths[::2], lengths[1::2], strict=True))

@@ -1,7 +1,7 @@
-"""Estimates of what runs that learn from tasks need, from their configs alone: no weights are loaded.
+"""Estimate what runs that learn from tasks need from their configs alone; no weights are loaded.
 
-Parameter counts are exact. Memory and operations are those of the code itself, run on tensors without memory: of the
-base for a batch of instances of full length, an eighth of which is the answer, and of the hypernetwork.
+Parameter counts are exact. Memory and operations are measured by running the code itself on tensors without memory: the
+base on a batch of instances of full length, an eighth of which is the answer, and the hypernetwork.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from lorify.training.tasks.setup import adapted_layers, multi_task_fields, task_
 
 ANSWER_SHARE = 1 / 8
 EMBEDDING_SIZES = {DEFAULT_EMBEDDER: 384, "Alibaba-NLP/gte-large-en-v1.5": 1024}
-"""Sizes of the embeddings of known description encoders, so that nothing is fetched for them."""
+"""Embedding sizes of known description encoders, so that nothing is fetched for them."""
 
 
 def dry_run_task(config: TaskTrainingConfig, *, answer_share: float = ANSWER_SHARE) -> DryRun:
@@ -59,7 +59,7 @@ def dry_run_task(config: TaskTrainingConfig, *, answer_share: float = ANSWER_SHA
     shape = instance_shape(config.data, config.hypernetwork, base, config.base, answer_share)
     network, generating = _network_cost(task_config, shape.adapters)
     answering = base.step_cost(shape)
-    # What the hypernetwork's backward pass needs is kept while the base runs.
+    # The hypernetwork's activations are kept for its backward pass while the base runs.
     activations = max(generating.kept_bytes + answering.peak_bytes, generating.peak_bytes)
     flops = answering.flops + generating.flops
     return estimate_from_cost(
@@ -92,7 +92,7 @@ def dry_run_lora(config: LoraTrainingConfig, *, answer_share: float = ANSWER_SHA
 def dry_run_reconstruction(config: ReconstructionTrainingConfig) -> DryRun:
     """Estimate the parameters, memory and time of a run that reconstructs a library; the base is loaded but not run.
 
-    A library that is not there yet counts as one of as many tasks as a batch has.
+    A library that does not exist yet is assumed to have as many tasks as a batch.
 
     Raises:
         ConfigError: if the base lacks a module, or the config of the description encoder cannot be read.
@@ -104,7 +104,7 @@ def dry_run_reconstruction(config: ReconstructionTrainingConfig) -> DryRun:
     if config.library is not None:
         try:
             num_tasks = len(load_descriptions(config.library))
-        except AdapterError:  # the library of a recipe is often trained later
+        except AdapterError:  # in a recipe, the library is often trained later
             pass
     embedder = config.hypernetwork.embedder
     size = num_tasks if embedder == ONE_HOT_SETTING else embedding_size(embedder, base)
@@ -129,14 +129,14 @@ def dry_run_reconstruction(config: ReconstructionTrainingConfig) -> DryRun:
 
 
 def estimate_from_cost(config: TrainingConfig, base: MetaModel, trained: int, cost: Cost, *, frozen: int = 0) -> DryRun:
-    """Put together the estimate of a run from the cost of a batch.
+    """Build the estimate of a run from the cost of a batch.
 
     Args:
         config: the run.
         base: its base.
-        trained: parameters that are trained.
-        cost: of a batch.
-        frozen: parameters of the hypernetwork that are not trained.
+        trained: number of trained parameters.
+        cost: cost of a batch.
+        frozen: number of untrained parameters of the hypernetwork.
     """
     return estimate_run(
         config,

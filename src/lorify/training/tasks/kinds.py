@@ -1,4 +1,4 @@
-"""The runs that learn from tasks, as entries of the registry."""
+"""The registry entries of runs that learn from tasks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Training of ordinary LoRAs: one for each task (a library), or one for all tasks.
 
-The LoRAs of a library share batches but nothing else: a batch draws some tasks, and only the weights of these tasks get
-a gradient, as if each LoRA were trained alone on the batches with its task.
+The LoRAs of a library share only batches: a batch draws some tasks, and only the weights of these tasks get a gradient,
+as if each LoRA were trained alone on the batches with its task.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ class LoraObjective:
         self.numbers = {
             name: str(number) for number, name in enumerate(names)
         }  # task names may have dots, which module names may not
-        # All LoRAs start with the same weights, so that only learned differences are left to compress.
+        # All LoRAs start with the same weights, so that they differ only in what they learned.
         tables = {str(n): new_table(config.lora, base, self.layers, config.seed) for n in range(len(names))}
         self.tables = nn.ModuleDict(tables).to(base.device)
 
     @torch.no_grad()
     def init_from(self, folder: Path, preparation: Preparation) -> None:
-        """Start each LoRA at what a task hypernetwork generates from the first description of its task.
+        """Start each LoRA with the weights that a task hypernetwork generates from its task's first description.
 
         Raises:
             HypernetworkError: if it is missing or damaged.
@@ -148,7 +148,7 @@ class LoraObjective:
         """Copy a LoRA into an adapter.
 
         Args:
-            name: of its task, or `SHARED`.
+            name: name of its task, or `SHARED`.
         """
         in_chat = self.config.data.prompts == "published"
         table = self._table(name)

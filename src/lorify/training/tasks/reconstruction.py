@@ -1,7 +1,7 @@
 """Training of a task hypernetwork to reconstruct the LoRAs of a library, without forward passes of the base.
 
 Source: Text-to-LoRA (arXiv 2506.06105), section 3.2: mean absolute error of A and B as z-scores over the library, or of
-their product, which is multiplied by a large number in the loss.
+their product, multiplied by a large number in the loss.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def prepare_reconstruction(config: ReconstructionTrainingConfig, preparation: Pr
     """Load library, base and description encoder, embed all descriptions, and build the objective.
 
     Raises:
-        ConfigError: if the config names no library.
+        ConfigError: if the config does not name a library.
         LorifyError: if library, base or description encoder cannot be read.
     """
     if config.library is None:
@@ -64,7 +64,7 @@ class ReconstructionObjective:
         library: Library,
         embeddings: Mapping[str, Tensor],
     ) -> None:
-        """Start with a new hypernetwork whose output range is that of the library, or with that of `config.init_from`.
+        """Start with a new hypernetwork with the library's output range, or the one at `config.init_from`.
 
         Args:
             config: the run.
@@ -75,7 +75,7 @@ class ReconstructionObjective:
 
         Raises:
             AdapterError: if the library is for another base.
-            TrainingError: if it has other modules, blocks, rank or scaling than the hypernetwork.
+            TrainingError: if its modules, blocks, rank or scaling differ from the hypernetwork's.
         """
         self.config, self.names = config, list(library.adapters)
         self.in_published_chat = any(a.provenance.has_published_chat for a in library.adapters.values())
@@ -149,7 +149,7 @@ class ReconstructionObjective:
         return order[index * size : (index + 1) * size]
 
     def _fit_range(self, hypernetwork: TaskHypernetwork) -> None:
-        """Make the heads generate z-scores: store mean and deviation of each weight over the library."""
+        """Store mean and deviation of each weight over the library, so that the heads generate z-scores."""
         output_range = hypernetwork.output_range
         assert output_range.mean is not None and output_range.deviation is not None
         output_range.mean.fill({name: LoraStack(t.A.mean(0), t.B.mean(0)) for name, t in self.targets.items()})

@@ -1,4 +1,4 @@
-"""Loss and exact match of instances, answered by the base with one adapter a row."""
+"""Loss and exact match of instances, answered by the base with one adapter per row."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def answer_rows(
     label_smoothing: float = 0.0,
     noise_alpha: float = 0.0,
 ) -> RowScores:
-    """Answer the instances of each row with its adapter; every instance counts the same, however long its answer.
+    """Answer the instances of each row with its adapter; all instances count equally, however long their answers.
 
     Args:
         base: the base.
@@ -73,7 +73,7 @@ def answer_rows(
 def score_rows(
     base: BaseLM, rows: Sequence[Sequence[Segment]], lora: LoraBatch, optimization: TaskOptimization, *, training: bool
 ) -> RowScores:
-    """Answer as `answer_rows`, with the run's label smoothing, noise and LoRA dropout if it is for training.
+    """Answer like `answer_rows`, in training with the run's label smoothing, noise and LoRA dropout.
 
     Args:
         base: the base, which answers.
@@ -96,7 +96,7 @@ def score_rows(
 
 
 def average_scores(scores: Mapping[str, Sequence[RowScores]]) -> dict[str, float]:
-    """Average loss and exact match over the instances of the batches of each name.
+    """Average loss and exact match over the instances of the batches under each name.
 
     Args:
         scores: scores of batches, by name.
@@ -114,7 +114,7 @@ def average_scores(scores: Mapping[str, Sequence[RowScores]]) -> dict[str, float
 def evaluate_heldout(
     samplers: Mapping[str, TaskSampler], num_batches: int, score: Callable[[TaskBatch], RowScores]
 ) -> dict[str, float]:
-    """Average loss and exact match over the first batches of every sampler but `train`, by its name.
+    """Average loss and exact match over the first batches of every sampler except `train`, by name.
 
     Args:
         samplers: samplers by name; `train` is skipped.

@@ -1,4 +1,4 @@
-"""Selection of the tasks that a run trains on and holds out."""
+"""Select the tasks that a run trains on and holds out."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def select_tasks(data: TaskData, seed: int) -> tuple[list[Task], list[Task]]:
 
 
 def _published_tasks(data: TaskData) -> tuple[list[Task], list[Task]]:
-    """Read the tasks of `tasks_path`: those that are held out, and the others."""
+    """Read the tasks of `tasks_path`: the held-out ones and the others."""
     tasks = load_tasks(data.tasks_path) if data.tasks_path is not None else []
     known = {task.name: {task.name, task.family, (placed := place_task(task)).source, placed.family} for task in tasks}
     if missing := set(data.heldout_tasks) - set().union(*known.values()):
@@ -84,5 +84,5 @@ def _without_overlap(train: list[Task], evaluated: Iterable[Task]) -> list[Task]
 
 
 def _family_position(family: str) -> float:
-    """A number in [0, 1) that depends on the family's name only, so that adding tasks moves no other family."""
+    """A number in [0, 1) that depends only on the family's name, so that adding tasks moves no other family."""
     return int.from_bytes(hashlib.sha256(family.encode()).digest()[:6]) / 2**48

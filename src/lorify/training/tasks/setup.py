@@ -35,7 +35,7 @@ def load_task_base(name: str, preparation: Preparation) -> BaseLM:
         BaseModelError: if it cannot be loaded.
     """
     base = preparation.load_base(name)
-    if base.device.type == "cpu":  # there the backward pass of fused attention takes five times as long
+    if base.device.type == "cpu":  # on a CPU the backward pass of fused attention takes five times as long
         base.model.set_attn_implementation("eager")
     return base
 
@@ -48,7 +48,7 @@ def build_samplers(
     Args:
         data: batch sizes, and the shares that are held out.
         seed: seed of the draws.
-        base: its tokenizer and chat.
+        base: base that provides tokenizer and chat template.
         train: tasks to train on.
         unseen: tasks of held-out families; none: no sampler.
     """
@@ -121,14 +121,14 @@ def build_task_config(
 
 
 def task_network_fields(settings: TaskSettings) -> dict[str, Any]:
-    """Return the fields of the hypernetwork's config that stand in the settings under the same name."""
+    """Return the fields of the hypernetwork's config that have the same name in the settings."""
     return {name: getattr(settings, name) for name in SHARED_FIELDS}
 
 
 def multi_task_fields(config: TaskTrainingConfig) -> dict[str, Any]:
-    """Return the config fields of a hypernetwork that starts at a LoRA for all tasks; none without such a LoRA.
+    """Return the config fields for a hypernetwork that starts from a LoRA for all tasks; none without such a LoRA.
 
-    Heads without biases generate zeros at first, so that training starts at that LoRA.
+    Heads without biases generate zeros at first, so training starts from that LoRA.
     """
     if config.multi_task_lora is None:
         return {}

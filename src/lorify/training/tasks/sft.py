@@ -1,6 +1,6 @@
 """Training of a task hypernetwork through the frozen base (SFT): descriptions in, answers to instances out.
 
-Source: Text-to-LoRA (arXiv 2506.06105), section 3.3 and appendix: several tasks a batch, one of many descriptions for
+Source: Text-to-LoRA (arXiv 2506.06105), section 3.3 and appendix: several tasks per batch, one of many descriptions for
 each, label smoothing, NEFTune noise, the mean square of the generated weights. Ours packs the instances of a
 description into one row, so that its adapter is generated once and the chat template's tokens are read once.
 """
@@ -67,7 +67,7 @@ class TaskObjective:
         samplers: Mapping[str, TaskSampler],
         embeddings: Mapping[str, Tensor],
     ) -> None:
-        """Start with a new hypernetwork, or with that of `config.init_from`.
+        """Start with a new hypernetwork or the one at `config.init_from`.
 
         Args:
             config: the run.
@@ -157,7 +157,7 @@ def _fill_offset(hypernetwork: TaskHypernetwork, config: TaskConfig, adapter: Ad
 
     Raises:
         AdapterError: if it is for another base.
-        TrainingError: if it adapts other linear layers, or with another rank or scaling.
+        TrainingError: if it adapts other linear layers, or has another rank or scaling.
     """
     adapter.check_base(base)
     wanted = {(layer, module.name) for layer in config.layers for module in config.modules}

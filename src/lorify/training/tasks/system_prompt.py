@@ -1,7 +1,7 @@
 """Training of a hypernetwork that replaces the chat's system message by a description.
 
-The LoRA that follows descriptions and the soft tokens of their embeddings are learned. The weights that write
-descriptions over the system message are solved in closed form, once, from the inputs of the base's layer.
+The LoRA that makes the base follow descriptions and the soft tokens are learned. The weights that write descriptions
+over the system message are solved once, in closed form, from the inputs of the base's layer.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from lorify.training.tasks.setup import adapted_layers, build_samplers, load_tas
 SAMPLE_BATCHES = 40
 """Training batches whose inputs must not be mistaken for the system message."""
 KEY_VALUE_BATCHES = 8
-"""Training batches that the writer of keys and values is solved from."""
+"""Number of training batches from which the writer of keys and values is solved."""
 MAX_ECHOES = 3
-"""Pieces of the system message in a user's text of these batches, at most."""
+"""Maximum number of pieces of the system message in a user's text in these batches."""
 
 
 def prepare_system_message(config: SystemMessageTrainingConfig, preparation: Preparation) -> SystemMessageObjective:
@@ -70,7 +70,7 @@ class SystemMessageObjective:
         encoder: DescriptionEncoder,
         samplers: Mapping[str, TaskSampler],
     ) -> None:
-        """Start with a new hypernetwork, or with that of `config.init_from`.
+        """Start with a new hypernetwork or the one at `config.init_from`.
 
         Args:
             config: the run.
@@ -79,8 +79,7 @@ class SystemMessageObjective:
             samplers: `train`, `seen`, and `unseen` if there are tasks of other families.
 
         Raises:
-            HypernetworkError: if the base's chats begin with no system message of their own, or `init_from` is missing
-                or damaged.
+            HypernetworkError: if the base's chats have no default system message, or `init_from` is missing or damaged.
             TrainingError: if there is no block to adapt above `written_layer`, `init_from` has another config, or
                 `embedded_slots` leaves no slot for tokens.
         """
@@ -135,7 +134,7 @@ class SystemMessageObjective:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DescriptionWarning)  # as in `_score`
                 return solve_key_values(self.base, self.hypernetwork, self.reader, self._sample_chats())
-        except RuntimeError as error:  # out of memory, or a matrix that is not finite
+        except RuntimeError as error:  # out of memory, or a non-finite matrix
             warnings.warn(
                 f"the hypernetwork is saved without what reads long descriptions whole ({first_line(error)}); they "
                 "will lose their most common words",
@@ -162,7 +161,7 @@ class SystemMessageObjective:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DescriptionWarning)  # generated descriptions may have few known words
             read = self.reader.read(step.descriptions)
-        if dropout:  # so that the description's tokens are used too
+        if dropout:  # so that the description's tokens are also used
             kept = torch.rand(len(read.embeddings), 1) >= dropout
             read = replace(read, embeddings=read.embeddings * kept.to(read.embeddings))
 
@@ -179,10 +178,10 @@ class SystemMessageObjective:
 
 
 def _with_echoes(rng: random.Random, segment: Segment, message: Sequence[int], start: int) -> Segment:
-    """Put pieces of the system message into the user's text, which must not be taken for the message itself.
+    """Insert pieces of the system message into the user's text, which must not be mistaken for the message itself.
 
     Args:
-        rng: draws the pieces and where they go.
+        rng: draws the pieces and their positions.
         segment: a chat.
         message: tokens of the system message.
         start: number of tokens that every chat begins with.
@@ -227,13 +226,13 @@ def _build_config(
         rank=settings.rank,
         lora_alpha=settings.lora_alpha,
         use_rslora=settings.use_rslora,
-        # One call is many times faster than one for each description.
+        # One call is many times faster than one per description.
         common_tokens=most_common_tokens(base.tokenizer(train.descriptions, add_special_tokens=False)["input_ids"]),
     )
 
 
 def _load_start(folder: Path, wanted: SystemMessageConfig) -> tuple[SystemMessageConfig, SystemMessageHypernetwork]:
-    """The hypernetwork that a run starts from; it keeps its own list of common tokens."""
+    """The hypernetwork that a run starts from, with its own list of common tokens."""
     config, hypernetwork = SYSTEM_PROMPT.load(folder)
     data = {"common_tokens", "num_training_tasks"}
     if config.model_dump(exclude=data) != wanted.model_dump(exclude=data):

@@ -1,4 +1,4 @@
-"""Estimates of what a run needs that trains a hypernetwork which replaces the system message, from its config alone."""
+"""Estimate what a run that trains a system message hypernetwork needs from its config alone."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ from lorify.training.tasks.dry_run import (
 )
 
 DESCRIPTION_TOKENS = 20
-"""Usual length of a description."""
+"""Typical length of a description in tokens."""
 NUM_SLOTS = 20
-"""Usual length of a system message in tokens; the base's own is known to its tokenizer alone."""
+"""Typical length of a system message in tokens; the actual length would need the base's tokenizer."""
 
 
 def dry_run_system_message(config: SystemMessageTrainingConfig, *, answer_share: float = ANSWER_SHARE) -> DryRun:
     """Estimate the parameters, memory and time of a run.
 
-    Of the block that descriptions are written into only the output needs a gradient, so it is counted as a block below
-    the adapted ones. What is solved in closed form counts as weights that are not trained; the time that this takes is
-    not estimated.
+    Only the output of the block that descriptions are written into needs a gradient, so it is counted as a block below
+    the adapted ones. Weights solved in closed form count as untrained; the time to solve for them is not estimated.
 
     Args:
         config: the run.
@@ -58,12 +57,12 @@ def dry_run_system_message(config: SystemMessageTrainingConfig, *, answer_share:
 
 
 def _count_solved(base: MetaModel, written_layer: int) -> int:
-    """Count the numbers that are solved for: the rows for the slots, and the writer of keys and values."""
+    """Count the weights that are solved for: the rows for the slots, and the writer of keys and values."""
     (written,) = base.adapted_modules((WRITTEN_MODULE,))
     rows = NUM_SLOTS * written.in_features
     try:
         keys, values = base.adapted_modules((KEY_MODULE, VALUE_MODULE))
-    except ConfigError:  # a base with other attention has no such writer
+    except ConfigError:  # a base with another kind of attention has no such writer
         return rows
     shapes = writer_shapes(
         NUM_SLOTS,

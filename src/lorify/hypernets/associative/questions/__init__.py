@@ -1,1 +1,1 @@
-"""What happens once the question is known: its relevance, the tokens that answer it, and focus."""
+"""What happens once the question is known: relevance, the tokens that answer it, and focus."""

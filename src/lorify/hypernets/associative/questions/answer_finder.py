@@ -1,4 +1,4 @@
-"""Finding the tokens of documents that answer a question.
+"""Find the tokens of documents that answer a question.
 
 Shape letters: J tokens of a question, w width of the reader.
 """
@@ -26,13 +26,13 @@ WINDOW_TOKENS = 256
 MAX_WINDOWS = 32
 """The reader sees at most this many windows of `WINDOW_TOKENS` for a question, which bounds its time."""
 MAX_SPAN_TOKENS = 24
-"""Longest answer that is quoted as a span; training has answers of up to 60 characters."""
+"""Longest answer that is quoted as a span; answers in training have up to 60 characters."""
 BATCH_TOKENS = 4096
-"""Documents that are read in one batch have at most this many tokens, with padding."""
+"""Maximum number of tokens in a batch of documents, including padding."""
 
 
 class EncodedDocument(NamedTuple):
-    """A document as the reader sees it.
+    """A document in the reader's encoding.
 
     Attributes:
         tokens: the reader's encoding of each token `[tokens, w]`.
@@ -45,7 +45,7 @@ class EncodedDocument(NamedTuple):
 
 @dataclass(frozen=True)
 class ReaderQuery:
-    """A question about documents, as the reader sees it.
+    """A question about documents, in the reader's encoding.
 
     Attributes:
         question: the reader's encoding of each token of the question `[J, w]`.
@@ -65,7 +65,7 @@ class TokenScores:
     Attributes:
         belongs: probability that it belongs to the answer `[tokens]`.
         begins: logit of the answer's beginning `[tokens]`, minus infinity for tokens that were not read.
-        ends: the same of its end; None if the reader does not find ends.
+        ends: the same for its end; None if the reader does not find ends.
     """
 
     belongs: Tensor
@@ -74,7 +74,7 @@ class TokenScores:
 
     @classmethod
     def unread(cls, num_tokens: int, device: torch.device) -> TokenScores:
-        """Scores of tokens that the reader has not seen."""
+        """Scores for tokens that the reader has not seen."""
         nowhere = torch.full((num_tokens,), float("-inf"), device=device)
         return cls(torch.zeros(num_tokens, device=device), nowhere, nowhere.clone())
 
@@ -95,14 +95,15 @@ class TokenScores:
 def find_spans(documents: Sequence[TokenScores], max_tokens: int = MAX_SPAN_TOKENS) -> list[AnswerSpan | None]:
     """Find the most likely answer in each document of a question.
 
-    The probability of a span is that of its beginning times that of its end, each among all tokens of all documents.
+    The probability of a span is the product of the probabilities of its beginning and end, each among all tokens of all
+    documents.
 
     Args:
         documents: scores of each document.
-        max_tokens: longest span.
+        max_tokens: maximum length of a span.
 
     Returns:
-        For each document its span; None if the reader does not find ends or has not read the document.
+        The span in each document; None if the reader does not find ends or has not read the document.
     """
     if not documents or any(document.ends is None for document in documents):
         return [None] * len(documents)
@@ -151,14 +152,14 @@ class AnswerFinder:
 
     @torch.no_grad()
     def find(self, questions: Sequence[str], documents: Sequence[Sequence[EncodedDocument]]) -> list[list[TokenScores]]:
-        """Score the tokens of documents as parts of the answer to a question.
+        """Score how likely tokens of documents are part of the answer to a question.
 
         Args:
             questions: the questions.
             documents: the documents of each question.
 
         Returns:
-            For each question the scores of each of its documents.
+            For each question, the scores of each of its documents.
         """
         assert self.hypernetwork.reader is not None
         queries = [
@@ -169,7 +170,7 @@ class AnswerFinder:
             return score_tokens(self.hypernetwork.reader, queries)
 
     def _encode(self, questions: Sequence[str]) -> list[Tensor]:
-        """The reader's encoding of each question `[J, w]`; only the end of a long question is read."""
+        """The reader's encoding of each question `[J, w]`; of a long question, only the end is read."""
         ids = [self.base.encode_text(question)[-self.config.chunk_tokens :] for question in questions]
         middle = self.config.layers[self.config.middle]
         features = encode_chunks(self.base, ids, layers=(middle,))
@@ -184,14 +185,15 @@ class AnswerFinder:
 def find_new_answers(
     finder: AnswerFinder, questions: Sequence[str], documents: Sequence[Sequence[EncodedDocument]]
 ) -> list[list[TokenScores]]:
-    """Find answers as `AnswerFinder.find` does, but those of follow-ups apart from what was answered before.
+    """Find answers like `AnswerFinder.find`, but for follow-ups exclude the answers given before.
 
-    A follow-up is read with the questions before it, whose answers often match best, as in `Who built it? And when?`.
-    They have been given already, so the probability of each token is multiplied by that of not belonging to them.
+    A follow-up is read with the questions before it, and their answers often match best, as in `Who built it? And
+    when?`. Those have been given already, so the probability of each token is multiplied by that of not belonging to
+    them.
 
     Args:
         finder: finds answers.
-        questions: the questions; a follow-up has the ones before it in lines of their own.
+        questions: the questions; a follow-up comes after the previous ones, one per line.
         documents: the documents of each question.
     """
     earlier = [(number, text) for number, question in enumerate(questions) for text in earlier_questions(question)]
@@ -215,17 +217,16 @@ def score_tokens(
     window_tokens: int = WINDOW_TOKENS,
     max_windows: int = MAX_WINDOWS,
 ) -> list[list[TokenScores]]:
-    """Score the tokens of documents as parts of the answer to a question.
+    """Score how likely tokens of documents are part of the answer to a question.
 
     Args:
-        reader: the reader; it reads documents of similar length in one batch, also those of different questions.
+        reader: the reader; it reads documents of similar length in one batch, even for different questions.
         queries: the questions with their documents.
         window_tokens: long documents are read in windows of this size.
-        max_windows: the reader sees at most this many windows of one question; other tokens do not belong to its
-            answer.
+        max_windows: the reader sees at most this many windows per question; other tokens do not belong to its answer.
 
     Returns:
-        For each question the scores of each of its documents.
+        For each question, the scores of each of its documents.
     """
     scores = [[TokenScores.unread(len(d.tokens), q.question.device) for d in q.documents] for q in queries]
     readings = [r for i, q in enumerate(queries) for r in _plan_readings(i, q, window_tokens, max_windows)]
@@ -272,7 +273,7 @@ def _length_mask(lengths: Sequence[int]) -> Tensor:
 
 
 def _choose_windows(matches: Sequence[Tensor], window_tokens: int, max_windows: int) -> list[Tensor]:
-    """The tokens of each document that the reader sees: if there are too many, the windows that match best."""
+    """The tokens of each document that the reader sees: if there are too many, the best-matching windows."""
     windows = [
         (index, span)
         for index, document in enumerate(matches)

@@ -1,14 +1,14 @@
 """Focus: an adapter for one question, from the tokens of a memory that answer it.
 
-An adapter that is the same for all questions mixes everything that its documents say. Where a document says the same of
-three entities, an answer is a guess among three. With the tokens of the memory at hand, the reader finds those that
+An adapter that is the same for all questions mixes everything that its documents say. If a document says the same about
+three entities, an answer is a guess among three. If the tokens of the memory are kept, the reader finds those that
 answer the question (see `answer_finder`), and the adapter is rebuilt from them in a few milliseconds:
 
     w_t(question) = w_t exp(sharpness (p_t / max p - 1)),  p = sigmoid(belongs)
 
-Only the tokens with the largest factors contribute to `M`. In `S` all others keep a small weight, so that the keys of
-chosen tokens remain distinguishable: together the others weigh as much as a few tokens, however many they are. If
-the reader finds no answer, all `p` are about equally small and no token is preferred.
+Only the tokens with the largest factors contribute to `M`. All others keep a small weight in `S`, so that the keys of
+chosen tokens remain distinguishable: together the others weigh as much as a few tokens, however many there are. If the
+reader finds no answer, all `p` are about equally small and no token is preferred.
 
 Training and inference both use the `FocusSolver` of this module.
 """
@@ -33,11 +33,11 @@ FOCUS_TOKENS = 48
 """Tokens that contribute to `M` of a focused adapter."""
 MIN_FACTOR = math.exp(-SHARPNESS)
 OTHER_TOKENS = 2.0
-"""All tokens that are not chosen weigh as much in `S` as this many chosen ones."""
+"""The total weight in `S` of all tokens that are not chosen, in chosen tokens."""
 
 
 def focus_factors(probabilities: Sequence[Tensor]) -> list[Tensor]:
-    """Compute the factors by which the weights of tokens change for one question.
+    """Compute the factors that scale the token weights for one question.
 
     Args:
         probabilities: probability that each token belongs to the answer, `[tokens]` for each document.
@@ -51,7 +51,7 @@ def focus_factors(probabilities: Sequence[Tensor]) -> list[Tensor]:
 
 
 def prefer_latest(probabilities: Sequence[Tensor], overlaps: Sequence[float]) -> list[Tensor]:
-    """Leave out documents before the latest one that answers a question (see `superseded_documents`).
+    """Exclude documents before the latest one that answers a question (see `superseded_documents`).
 
     Args:
         probabilities: probability that each token belongs to the answer, `[tokens]` for each document in order.
@@ -65,12 +65,12 @@ def prefer_latest(probabilities: Sequence[Tensor], overlaps: Sequence[float]) ->
 
 
 def earlier_answers(probabilities: Sequence[Tensor], overlaps: Sequence[float]) -> list[int]:
-    """Find the documents that `prefer_latest` leaves out; its arguments."""
+    """Find the documents that `prefer_latest` excludes; it has the same arguments."""
     return superseded_documents(largest_probabilities(probabilities), overlaps)
 
 
 def largest_probabilities(probabilities: Sequence[Tensor]) -> list[float]:
-    """The largest probability in each document; 0 in one without tokens."""
+    """The largest probability in each document; 0 without tokens."""
     return [document.max().item() if len(document) else 0.0 for document in probabilities]
 
 
@@ -114,7 +114,7 @@ class FocusSolver:
             num_tokens: number of tokens `[N]`.
         """
         min_factor = compute_min_factor(num_tokens)
-        # Float32 is enough: the weights are small, so that no eigenvalue is far from the ridge.
+        # Float32 is enough: the weights are small, so no eigenvalue is far from the ridge.
         inverse = torch.cholesky_inverse(self.hypernetwork.factorize(min_factor.view(-1, 1, 1) * S)).float()
         return Background(inverse, min_factor)
 
@@ -136,7 +136,7 @@ class FocusSolver:
 
 
 class BackgroundCache:
-    """The most recently used backgrounds, by a key that stands for the content of their documents. Thread-safe."""
+    """The most recently used backgrounds, keyed by the content of their documents. Thread-safe."""
 
     def __init__(self, max_entries: int = 64) -> None:
         """Start empty. An entry takes 1.3 MB for the default base."""
@@ -149,7 +149,7 @@ class BackgroundCache:
         return len(self._entries)
 
     def get(self, key: Hashable, compute: Callable[[], Background]) -> Background:
-        """Return the entry of `key`; call `compute` to make it if there is none."""
+        """Return the entry of `key`; if there is none, call `compute` to make it."""
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)

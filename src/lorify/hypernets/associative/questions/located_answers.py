@@ -26,7 +26,7 @@ from lorify.hypernets.evidence import AnswerSpan, TokenEvidence
 from lorify.hypernets.relevance import Relevance
 
 MIN_ANSWER_PROBABILITY = 0.6
-"""A question without word overlap is relevant if a token belongs to its answer with a higher probability than this."""
+"""A question without word overlap is relevant if some token belongs to its answer with a higher probability."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class LocatedAnswer:
         ]
 
     def _spans(self) -> list[AnswerSpan | None]:
-        """The most likely answer in each document; None in those before the latest one that answers the question."""
+        """The most likely answer in each document; None before the latest document that answers the question."""
         earlier = earlier_answers(self.probabilities, self.overlaps)
         kept = [i for i in range(len(self.scores)) if i not in earlier]
         found = dict(zip(kept, find_spans([self.scores[i] for i in kept]), strict=True))
@@ -87,7 +87,7 @@ class LocatedAnswer:
 
 
 def _followed_by(tokens: CachedTokens, span: AnswerSpan) -> AnswerSpan:
-    """The tokens that those of a span of the memory stand for."""
+    """Convert a span of memory tokens to the span of text tokens that they stand for."""
     begin, last = tokens.followed_by(span.begin), tokens.followed_by(span.end - 1)
     return AnswerSpan(begin, last + 1, span.probability)
 
@@ -100,7 +100,7 @@ class AnswerLocator:
         base: the base model.
         config: config of the hypernetwork.
         hypernetwork: a hypernetwork with a reader.
-        relevance: weights of words.
+        relevance: word weights.
     """
 
     base: BaseLM
@@ -112,10 +112,10 @@ class AnswerLocator:
         """Locate answers; the reader runs once for all questions.
 
         Args:
-            asked: each question with the documents that it is about.
+            asked: each question with the documents to search.
 
         Returns:
-            The answers of the questions, by their keys, about documents of which at least one has cached tokens.
+            The answers by the keys of `asked`, for questions with at least one document with cached tokens.
         """
         cached = {i: [d for d in documents if d.tokens is not None] for i, (_, documents) in asked.items()}
         chosen = [i for i, own in cached.items() if own]
@@ -141,7 +141,7 @@ class AnswerLocator:
         return answers
 
     def _without_other_rows(self, question: str, tokens: CachedTokens, scores: TokenScores) -> TokenScores:
-        """The scores of a document without those of rows of tables that a question is not about."""
+        """The scores of a document with those of unrelated table rows set to 0."""
         shares = row_shares(question, tokens.ids.tolist(), self.base.decode_text)
         if shares is None:
             return scores

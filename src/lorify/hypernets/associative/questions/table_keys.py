@@ -1,6 +1,6 @@
-"""Rows of tables that a question is not about: it names the key of another row exactly, such as `K300-L` beside `K300`.
+"""Table rows that a question is not about, because it names another row's key exactly: `K300-L`, not `K300`.
 
-A reader that compares words finds the keys of such rows alike. What stands in the other rows cannot be the answer.
+A reader that compares words finds such keys alike. The contents of the other rows cannot be the answer.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from torch import Tensor
 from lorify.base.token_texts import Decode, token_texts
 
 MIN_KEY_CHARS = 3
-"""A shorter cell is a key only beside the name of its column (`room 1`), or if it has a letter and a digit (`v2`)."""
+"""A shorter cell is a key only next to its column name (`room 1`), or if it has a letter and a digit (`v2`)."""
 MAX_KEY_CHARS = 80
 _ROW = re.compile(r"^[^:;\n]{1,60}: [^\n]+?; [^\n]+\.$", re.MULTILINE)
-"""A row as `lorify.contexts.tables.markdown_rows` writes it: `column: cell; column: cell.`"""
+"""A row as written by `lorify.contexts.tables.markdown_rows`: `column: cell; column: cell.`"""
 _CODE_PARTS = re.compile(r"[^\W\d_]+|\d+(?:[.,:-]\d+)*|[ _-]+|.")
 _JOINTS = re.compile(r"[ _-]+")
 _NOT_KEYS = frozenset(
@@ -36,7 +36,7 @@ class TableCell(NamedTuple):
 
 
 class TableRow(NamedTuple):
-    """A row of a table, and where it stands in a text, in characters."""
+    """A row of a table, and its position in a text, in characters."""
 
     begin: int
     end: int
@@ -44,14 +44,14 @@ class TableRow(NamedTuple):
 
 
 def other_rows(question: str, text: str) -> list[tuple[int, int]]:
-    """Find the rows of tables that a question is not about, as it names the key of another row of the table.
+    """Find the table rows that a question is not about because it names the key of another row of the table.
 
-    The first cell of a row is its key. If the question names none, it may name other cells. A cell is named if it
-    stands in the question as a whole and not within a longer cell of the text.
+    The first cell of a row is its key. If the question names no key, it may name other cells. A cell is named if the
+    whole cell is in the question and is not part of a longer cell of the text.
 
     Args:
-        question: the question; of several lines the last one is asked, and counts alone if it names a row.
-        text: a document with its tables in words.
+        question: the question; if the last of several lines names a row, only that line counts.
+        text: a document with its tables written as text.
 
     Returns:
         Begin and end of each such row, in characters.
@@ -74,7 +74,7 @@ def without_other_rows(question: str, whole: str, parts: Iterable[str]) -> list[
     Args:
         question: as for `other_rows`.
         whole: the text of the whole document.
-        parts: texts of parts of it.
+        parts: parts of that text.
     """
     rows = [whole[begin:end] for begin, end in other_rows(question, whole)]
     if not rows:
@@ -84,7 +84,7 @@ def without_other_rows(question: str, whole: str, parts: Iterable[str]) -> list[
 
 
 def row_shares(question: str, ids: Sequence[int], decode: Decode) -> Tensor | None:
-    """Compute which tokens of a document may be the answer as far as rows of tables go.
+    """Compute which tokens of a document may be the answer, judging by table rows.
 
     Args:
         question: as for `other_rows`.
@@ -94,7 +94,7 @@ def row_shares(question: str, ids: Sequence[int], decode: Decode) -> Tensor | No
     Returns:
         0 for tokens of rows that the question is not about, else 1 `[tokens]`; None if there are no such rows.
     """
-    if not other_rows(question, decode(ids)):  # token by token it takes far longer
+    if not other_rows(question, decode(ids)):  # decoding token by token takes far longer
         return None
     pieces = list(token_texts(ids, decode))
     starts = torch.tensor(list(accumulate(map(len, pieces), initial=0)))
@@ -116,7 +116,7 @@ def tables_of(text: str) -> list[list[TableRow]]:
 
 
 def _named_cells(question: str, cells: Iterable[TableCell]) -> set[TableCell]:
-    """The cells that a question names: whole, and not as part of a longer one."""
+    """The cells that a question names: whole cells that are not part of a longer one."""
     asked = " ".join(question.split())
     found = [(match.span(), cell) for cell in cells for match in _mentions(asked, cell)]
     spans = {span for span, _ in found}
@@ -136,7 +136,7 @@ def _mentions(question: str, cell: TableCell) -> list[re.Match[str]]:
         return []
     is_key = is_code or sum(map(str.isalnum, text)) >= MIN_KEY_CHARS
     before = "" if is_key else rf"(?<={re.escape(cell.column.split()[-1])} )"
-    # Not within a word or a longer number or code, but before a possessive: `K300-L's price`.
+    # Not inside a word or a longer number or code; a possessive may follow: `K300-L's price`.
     words = _spelled(text) if is_code else re.escape(text)
     pattern = rf"(?<!\w)(?<!\w[-/.+]){before}{words}(?!\w)(?![-/.+]\w)(?!['’](?!s\b)\w)"
     found = re.finditer(pattern, question, re.IGNORECASE)
@@ -144,13 +144,13 @@ def _mentions(question: str, cell: TableCell) -> list[re.Match[str]]:
 
 
 def _is_code(text: str) -> bool:
-    """Whether a cell has letters and digits, or words that a hyphen joins: `K300`, `log-level`."""
+    """Whether a cell has letters and digits or hyphenated words: `K300`, `log-level`."""
     has_both = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
     return has_both or re.search(r"[^\W_][-_][^\W_]", text) is not None
 
 
 def _spelled(code: str) -> str:
-    """A pattern for a code with or without spaces and hyphens where it has a letter: `K 300` for `K300`."""
+    """A pattern for a code with optional spaces and hyphens next to letters: `K 300` for `K300`."""
     parts = _CODE_PARTS.findall(code)
     pattern = ""
     for before, part in zip(["", *parts], parts, strict=False):
@@ -162,14 +162,14 @@ def _spelled(code: str) -> str:
 
 
 def named_keys(question: str, rows: Sequence[TableRow]) -> dict[int, tuple[int, int]]:
-    """Find the rows of a table whose first cell a question names, with where it stands there.
+    """Find the rows of a table whose first cell a question names, and its position in the question.
 
     Args:
         question: the question.
         rows: a table.
 
     Returns:
-        Number of the row -> begin and end in characters of the question.
+        Row number -> begin and end in characters of the question.
     """
     found: list[tuple[int, int, int]] = []
     for number, row in enumerate(rows):
@@ -188,7 +188,7 @@ def named_keys(question: str, rows: Sequence[TableRow]) -> dict[int, tuple[int, 
 
 
 def _others(rows: Sequence[TableRow], named: set[TableCell]) -> list[TableRow]:
-    """The rows of a table that a question is not about; none if it names none of its rows, or all."""
+    """The rows of a table that a question is not about; none if it names none of the rows, or all."""
     ranks = [(row.cells[0] in named, sum(cell in named for cell in row.cells)) for row in rows]
     best = max(ranks)
     if not best[1]:
@@ -197,6 +197,6 @@ def _others(rows: Sequence[TableRow], named: set[TableCell]) -> list[TableRow]:
     return [
         row
         for row, rank in zip(rows, ranks, strict=True)
-        # Another row may refer to the one that is asked about: `replaces: K300`.
+        # Another row may refer to the one asked about: `replaces: K300`.
         if rank != best and not any(cell.text.casefold() in keys for cell in row.cells[1:])
     ]

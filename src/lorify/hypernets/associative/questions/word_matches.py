@@ -1,4 +1,4 @@
-"""Where words end in the tokens of a document, and where the words of a question occur in it."""
+"""The tokens at which words of a document end, and the positions of a question's words in it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lorify.contexts.texts.words import find_words, hash_stem, stem_words
 from lorify.hypernets.associative.reader import NUM_MATCH_FEATURES
 
 MIN_RARITY = 2.3
-"""More common words (in more than one of ten texts) do not help to locate an answer."""
+"""More common words (in more than one text in ten) do not help to locate an answer."""
 DECAY_TOKENS_AFTER, DECAY_TOKENS_BEFORE = (40.0, 8.0), (8.0, 30.0)
-"""Distances in tokens over which nearness to an occurrence falls by a factor of e, after it and before it."""
+"""Decay lengths in tokens of the proximity to an occurrence, after it and before it (a factor of e each)."""
 
 
 def words_ending_at(tokens: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> Tensor:

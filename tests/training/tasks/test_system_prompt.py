@@ -1,7 +1,7 @@
 import pytest
 import torch
 from tiny import tiny_base
-from training.small_tasks import PLACED, assert_same_weights, silent, start, system_message_config, train
+from training.small_tasks import DATA, PLACED, assert_same_weights, silent, start, system_message_config, train
 
 from lorify.errors import HypernetworkError, TrainingError
 from lorify.hypernets.registry import load_specializer
@@ -47,6 +47,26 @@ def test_what_reads_long_descriptions_is_saved_with_the_weights(tmp_path, tasks_
     assert short.weights[4, "k_proj"].rank == 4  # that of the LoRA for all tasks
     assert long.weights[4, "k_proj"].rank == 4 + 20  # and one for each slot
     objective.save_best(tmp_path / "best")  # replaces it
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_what_reads_long_descriptions_is_solved_from_as_many_whatever_the_size_of_a_batch(
+    size, tmp_path, tasks_path, monkeypatch
+):
+    seen: list[str] = []
+
+    def record(_base, _hypernetwork, _reader, chats):
+        seen.extend(description for each in chats for description in each.descriptions)
+
+    monkeypatch.setattr("lorify.training.tasks.system_prompt.solve_key_values", record)
+    monkeypatch.setattr("lorify.training.tasks.system_prompt.KEY_VALUE_DESCRIPTIONS", 12)
+    data = {"tasks_per_batch": size, "descriptions_per_task": 1}
+    config = system_message_config(tasks_path, data=DATA | {"tasks_path": str(tasks_path)} | data)
+    objective = find_training_kind(config.kind).prepare(
+        config, Preparation(tmp_path, lambda _name: tiny_base(system_message=True), silent)
+    )
+    objective.save_best(tmp_path / "best")
+    assert len(seen) == 12
 
 
 def test_bases_and_configs_without_room_for_a_description_are_refused(tmp_path, tasks_path):

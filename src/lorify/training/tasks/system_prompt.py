@@ -41,8 +41,9 @@ from lorify.training.tasks.setup import adapted_layers, build_samplers, load_tas
 
 SAMPLE_BATCHES = 40
 """Training batches whose inputs must not be mistaken for the system message."""
-KEY_VALUE_BATCHES = 8
-"""Number of training batches from which the writer of keys and values is solved."""
+KEY_VALUE_DESCRIPTIONS = 160
+"""Least number of training descriptions from which the writer of keys and values is solved. A writer solved from 16
+confuses users' texts with the system message (docs/research-log.md, 2026-12-01)."""
 MAX_ECHOES = 3
 """Maximum number of pieces of the system message in a user's text in these batches."""
 
@@ -147,7 +148,8 @@ class SystemMessageObjective:
         config = self.hypernetwork_config
         message = config.chat_start[FIRST_SLOT : FIRST_SLOT + config.num_slots]
         rng = random.Random(self.config.seed)
-        for number in range(KEY_VALUE_BATCHES):
+        num_descriptions = number = 0
+        while num_descriptions < KEY_VALUE_DESCRIPTIONS:
             batch = self.samplers["train"].build(number)
             segments = [
                 [_with_echoes(rng, each, message, len(config.chat_start)) for each in row] for row in batch.rows
@@ -155,6 +157,8 @@ class SystemMessageObjective:
             rows = pack_rows(segments).to(self.base.device)
             mask = self.base.attention_mask(rows.attention_mask)
             yield SampleChats(batch.descriptions, rows.input_ids, mask, rows.position_ids)
+            num_descriptions += len(batch.descriptions)
+            number += 1
 
     def _score(self, step: TaskBatch, dropout: float = 0.0) -> RowScores:
         optimization = self.config.optimization
